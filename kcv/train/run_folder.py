@@ -1,0 +1,84 @@
+"""The folder of a training run: one recipe, whole files."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import platform
+from importlib import metadata
+
+
+def claim(folder: pathlib.Path, recipe: dict):
+    """Makes `folder` the folder of `recipe`, or checks that it already is.
+
+    Args:
+        folder: created where it is missing.
+        recipe: everything that determines the result, as JSON values; kept in
+            recipe.json.
+
+    Raises:
+        ValueError: if the folder belongs to another recipe.
+        OSError: if it cannot be written to.
+    """
+    recipe = json.loads(json.dumps(recipe))
+    path = folder / "recipe.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            write(path, json.dumps(recipe, indent=2))
+    except OSError as error:
+        raise OSError(
+            f"cannot write into {folder}: {error.strerror or error}; "
+            "give another --output_dir"
+        ) from error
+    before = json.loads(path.read_text())
+    if before != recipe:
+        names = sorted(
+            name
+            for name in before.keys() | recipe.keys()
+            if before.get(name) != recipe.get(name)
+        )
+        changes = (f"{n}={before.get(n)} there, {recipe.get(n)} here" for n in names)
+        raise ValueError(
+            f"{folder} holds a run of another recipe ({'; '.join(changes)}); give "
+            "another --output_dir or remove that folder"
+        )
+
+
+def write(path: pathlib.Path, content: str | bytes):
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_history(path: pathlib.Path, history: list[dict]):
+    """Writes the history of a run as CSV, one row an epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write(path, text.getvalue())
+
+
+def save_model(model, path: pathlib.Path):
+    """Saves a Keras model whole or not at all."""
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def versions() -> dict:
+    """Versions of what a result depends on."""
+    packages = ("kcv", "keras", "tensorflow", "numpy")
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in packages
+    }
