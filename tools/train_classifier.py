@@ -179,7 +179,7 @@ def main(argv):
         {
             "model": _F.model,
             "data": _F.data,
-            "data_fingerprint": splits["test"].fingerprint,
+            "data_fingerprint": {k: split.fingerprint for k, split in splits.items()},
             "labels": list(classes),
             "image_shape": image_shape,
             "pixel_range": entry.pixel_range,

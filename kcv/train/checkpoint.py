@@ -9,6 +9,7 @@ block or a full disk never takes the only copy.
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import numpy as np
@@ -39,21 +40,10 @@ def save(folder: pathlib.Path, step: int, variables, meta: dict) -> pathlib.Path
         if not np.all(np.isfinite(value)):
             raise CheckpointError(f"{variable.path} is not finite at step {step}")
     path = folder / f"step_{step:08d}.npz"
-    temporary = path.with_suffix(".tmp")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            np.savez(
-                file,
-                meta=json.dumps(meta),
-                paths=np.array([v.path for v in variables]),
-                **values,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _write(path, json.dumps(meta), variables, values)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f"cannot write {path}: {error.strerror or error}; {describe(folder)}"
         ) from error
@@ -106,15 +96,31 @@ def local_value(variable) -> np.ndarray:
     return np.asarray(local[0] if local else value)
 
 
+def _write(path, meta, variables, values):
+    temporary = path.with_suffix(".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            names = np.array([_name(v.path) for v in variables])
+            np.savez(file, meta=meta, names=names, **values)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _name(path):
+    """A variable's path without the numbers that Keras counts up in a process."""
+    return re.sub(r"_\d+(?=[/_]|$)", "", path)
+
+
 def _assign(path, content, variables):
-    paths = [v.path for v in variables]
-    if list(content["paths"]) != paths:
-        names = zip(content["paths"], paths)
-        different = next((pair for pair in names if pair[0] != pair[1]), None)
-        detail = (
-            f"{different[0]} there, {different[1]} here"
-            if different
-            else (f"{len(content['paths'])} variables there, {len(paths)} here")
+    names, there = [_name(v.path) for v in variables], list(content["names"])
+    if there != names:
+        pairs = zip(there, names)
+        detail = next(
+            (f"{a} there, {b} here" for a, b in pairs if a != b),
+            f"{len(there)} variables there, {len(names)} here",
         )
         raise CheckpointError(f"{path} is of another model or optimizer: {detail}")
     for i, variable in enumerate(variables):

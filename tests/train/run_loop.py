@@ -1,7 +1,7 @@
 """A small training run as a process of its own, for the tests of the loop.
 
-`run_loop.py OUTPUT_DIR [key=value ...]`; prints a JSON line with the history and a digest
-of the weights.
+`run_loop.py OUTPUT_DIR [key=value ...]`; prints a JSON line with the history and a
+digest of the weights.
 """
 
 import hashlib
