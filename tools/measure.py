@@ -148,7 +148,9 @@ def main(argv):
         "date": results.today(),
         "note": _F.note or ("" if _F.qat_epochs else "No quantisation-aware training."),
     }
-    Console().print(summary(run, reports, latency, equal_training))
+    console = Console()
+    console.width = max(console.width, 100)  # a pipe has no width
+    console.print(summary(run, reports, latency, equal_training))
     if _F.results_dir:
         print(f"wrote {results.write(result, _F.results_dir)}")
 
@@ -178,10 +180,12 @@ def first_images(batches, count):
 def summary(run, reports, latency, equal_training):
     """The table that a person reads."""
     table = Table(title=f"{run['model']} on {run['data']}")
-    for head in ("file", "size", "of float", "accuracy", "loss", "deviation"):
+    for head in ("file", "size", "of float", "accuracy", "drop", "deviation"):
         table.add_column(head, justify="left" if head == "file" else "right")
     for threads in _F.threads:
-        table.add_column(f"p50, {threads} thread", justify="right")
+        table.add_column(
+            f"p50, {threads} thread{'s' * (threads != '1')}", justify="right"
+        )
     keras_accuracy = reports["float32"].metric_keras
     blank = [""] * (3 + len(_F.threads))
     table.add_row("Keras model", "", "", f"{keras_accuracy:.2%}", *blank[1:])
@@ -191,7 +195,7 @@ def summary(run, reports, latency, equal_training):
             f"{report.bytes / 1000:.0f} kB",
             f"{report.bytes / reports['float32'].bytes:.2f}",
             f"{report.metric_file:.2%}",
-            f"{100 * report.drop:.2f} points",
+            f"{100 * report.drop:+.2f}",
             f"{max(report.parity.values()):.1e}",
             *(f"{latency[f'{MODES[name]}_{n}']:.2f} ms" for n in _F.threads),
         )

@@ -100,6 +100,7 @@ def main(argv):
             epoch=epoch,
             start_step=start_step,
             replicas=replicas,
+            service=_F.data_service if split == "train" else None,
         )
 
     # Model.
