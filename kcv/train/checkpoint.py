@@ -38,7 +38,10 @@ def save(folder: pathlib.Path, step: int, variables, meta: dict) -> pathlib.Path
     values = {f"v{i:05d}": local_value(v) for i, v in enumerate(variables)}
     for value, variable in zip(values.values(), variables):
         if not np.all(np.isfinite(value)):
-            raise CheckpointError(f"{variable.path} is not finite at step {step}")
+            raise CheckpointError(
+                f"{variable.path} is not finite at step {step}; {describe(folder)}. "
+                "Start again with a lower learning rate"
+            )
     path = folder / f"step_{step:08d}.npz"
     try:
         folder.mkdir(parents=True, exist_ok=True)

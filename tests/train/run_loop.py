@@ -25,7 +25,7 @@ options = {
     "pause": 0.0,
     "examples": 37,  # 5 batches of 8, 8, 7, 7, 7; 7 over 4 replicas is 2, 2, 2, 1
     "batch": 8,
-    "poison": -1,  # the label of this step's images becomes infinite light
+    "poison": -1,  # the loss of this step is infinite
 }
 for text in sys.argv[2:]:
     key, value = text.split("=")
@@ -62,14 +62,17 @@ def data(epoch, start_step, replicas):
         for step in range(start_step, steps):
             rows = np.array_split(order, steps)[step]
             for part in np.array_split(rows, total)[first : first + count]:
-                images = IMAGES[part]
-                if epoch * steps + step == options["poison"]:
-                    images = images * np.float32(np.inf)
-                yield {"images": images, "labels": LABELS[part]}
+                gain = np.inf if epoch * steps + step == options["poison"] else 1
+                yield {
+                    "images": IMAGES[part],
+                    "labels": LABELS[part],
+                    "gain": np.float32(gain),
+                }
 
     signature = {
         "images": tf.TensorSpec((None, 8, 8, 1), tf.float32),
         "labels": tf.TensorSpec((None,), tf.int32),
+        "gain": tf.TensorSpec((), tf.float32),
     }
     return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
@@ -78,7 +81,7 @@ def losses(model, batch, training):
     outputs = model(batch["images"], training=training)
     labels = batch["labels"]
     right = keras.ops.cast(keras.ops.argmax(outputs, -1), "int32") == labels
-    loss = keras.ops.sparse_categorical_crossentropy(labels, outputs)
+    loss = keras.ops.sparse_categorical_crossentropy(labels, outputs) * batch["gain"]
     return {"cross_entropy": loss}, {"accuracy": keras.ops.cast(right, "float32")}
 
 

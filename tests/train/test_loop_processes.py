@@ -151,8 +151,8 @@ def test_interrupt_saves_and_goes_on(tmp_path):
 def test_a_loss_that_is_not_a_number_stops(tmp_path):
     answer = run(tmp_path, code=1, poison=6)
     assert answer["kind"] == "TrainingError"
-    assert "the loss was nan at step 7" in answer["error"]
-    assert "learning rate 0.08" in answer["error"]
+    assert "the loss was inf at step 7" in answer["error"]
+    assert "learning rate 0.079" in answer["error"]
     assert "the last good checkpoint is" in answer["error"]
     assert "step_00000006.npz" in answer["error"]
 

@@ -1,0 +1,57 @@
+"""Counts multiply-adds, the measure of work in the papers of small networks."""
+
+import math
+
+from keras import layers
+
+
+def multiply_adds(model):
+    """Returns the multiply-adds of one image through a model of fixed input size.
+
+    As in the MobileNet papers, one multiplication with one addition is one, and only
+    convolutions and dense layers count: not biases, batch normalisation (it folds into
+    the convolution before it), activations, pooling or additions. A layer that is
+    called twice counts twice.
+
+    Args:
+        model: functional `keras.Model` with fixed height and width.
+
+    Returns:
+        An int.
+
+    Raises:
+        ValueError: if a size is not fixed or a layer is of a kind it cannot count.
+    """
+    return sum(
+        _of_call(node.operation, node.input_tensors, node.output_tensors)
+        for node in _calls(model)
+    )
+
+
+def _calls(model):
+    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes]
+    return [node for node in nodes if not node.is_input]
+
+
+def _of_call(layer, inputs, outputs):
+    if not layer.weights or isinstance(layer, layers.BatchNormalization):
+        return 0
+    if hasattr(layer, "_nodes_by_depth"):  # a model inside the model
+        return multiply_adds(layer)
+    shape = outputs[0].shape[1:]
+    if None in shape:
+        raise ValueError(f"layer {layer.name!r} has no fixed output size: {shape}")
+    positions = math.prod(shape[:-1])
+    if isinstance(layer, layers.SeparableConv2D):
+        depthwise, pointwise = layer.depthwise_kernel, layer.pointwise_kernel
+        return positions * (math.prod(depthwise.shape) + math.prod(pointwise.shape))
+    if isinstance(layer, layers.Conv2DTranspose):  # the kernel meets each input
+        return math.prod(inputs[0].shape[1:-1]) * math.prod(layer.kernel.shape)
+    # The kernel's size is what one position costs, in a grouped convolution too:
+    # (height, width, channels / groups, filters).
+    if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D | layers.Dense):
+        return positions * math.prod(layer.kernel.shape)
+    raise ValueError(
+        f"cannot count the multiply-adds of layer {layer.name!r}, a "
+        f"{type(layer).__name__}: add its kind to kcv.models.multiply_adds"
+    )

@@ -1,0 +1,178 @@
+import functools
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras.layers import BatchNormalization
+
+from kcv import models, zoo
+from kcv.models.multiply_adds import multiply_adds
+
+# One row of each architecture, at a small size, for the fast lane and for the slow one.
+SMALL = {
+    "perceptron": (8, 8, 1),
+    "mlp": (8, 8, 1),
+    "lenet_1989": (16, 16, 1),
+    "lenet5": (28, 28, 1),
+    "cifar_cnn": (16, 16, 3),
+    "mobilenet_v1_025": (32, 32, 3),
+    "mobilenet_v3_small": (32, 32, 3),
+}
+SLOW = {
+    "mobilenet_v2_035": (32, 32, 3),
+    "lenet5_1998": (28, 28, 1),
+    "mobilenet_v3_large": (32, 32, 3),
+    "mobilenet_v3_small_minimalistic": (32, 32, 3),
+    "mobilenet_v3_large_minimalistic": (32, 32, 3),
+}
+EACH = [
+    *SMALL.items(),
+    *(pytest.param(*item, marks=pytest.mark.slow) for item in SLOW.items()),
+]
+NAMES = [
+    name
+    if name in SMALL or name == "mobilenet_v2"
+    else pytest.param(name, marks=pytest.mark.slow)
+    for name in zoo.ZOO
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_and_multiply_adds(name):
+    row = zoo.ZOO[name]
+    model = zoo.build(name)
+    assert model.count_params() == row.parameters
+    assert multiply_adds(model) == row.multiply_adds
+    assert model.input_shape == (None, *row.input_shape)
+    assert model.input.name == "images"
+    assert model.layers[-1].name == "predictions"
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [  # as the papers print them
+        ("mobilenet_v1", 569),
+        ("mobilenet_v1_075", 325),
+        ("mobilenet_v1_050", 149),
+        ("mobilenet_v1_025", 41),
+        ("mobilenet_v2", 300),
+        ("mobilenet_v2_140", 585),
+        ("mobilenet_v3_large", 219),
+        ("mobilenet_v3_small", 56),
+    ],
+)
+def test_multiply_adds_are_the_papers(name, millions):
+    """Within 1.5 %: the papers of v2 and v3 do not say what they leave out."""
+    assert zoo.ZOO[name].multiply_adds / 1e6 == pytest.approx(millions, rel=0.015)
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_rows_are_complete(name):
+    row = zoo.ZOO[name]
+    assert row.parameters > 0 and row.multiply_adds > 0
+    assert row.ids and row.task == "classification"
+    assert "https://" in row.paper
+    low, high = row.pixel_range
+    np.testing.assert_allclose((0 - row.mean) / row.std, low, atol=1e-6)
+    np.testing.assert_allclose((255 - row.mean) / row.std, high, atol=1e-6)
+    assert row.recipe in (None, f"{name}_digits")
+
+
+def test_every_model_file_has_a_row_and_every_builder_one():
+    """Model files are in task folders, builders take `classifier_activation`."""
+    rows = {row.build.args for row in zoo.ZOO.values()}
+    for module in pkgutil.walk_packages(models.__path__, "kcv.models."):
+        path = module.name.removeprefix("kcv.models.")
+        if module.ispkg or "." not in path:
+            continue
+        found = [
+            name
+            for name, function in vars(importlib.import_module(module.name)).items()
+            if inspect.isfunction(function)
+            and function.__module__ == module.name
+            and "classifier_activation" in inspect.signature(function).parameters
+            and not name.startswith("_")
+        ]
+        assert found, f"{module.name} has no builder"
+        for name in found:
+            assert (path, name) in rows, f"{module.name}.{name} has no row in the zoo"
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_builders_speak_as_keras_applications_do(name):
+    builder = zoo.ZOO[name].build
+    path, function = builder.args
+    function = getattr(importlib.import_module(f"kcv.models.{path}"), function)
+    names = list(inspect.signature(function).parameters)
+    assert names[:4] == ["input_shape", "classes", "classifier_activation", "weights"]
+
+
+@pytest.mark.parametrize(("name", "shape"), EACH)
+def test_saves_loads_and_trains(name, shape, tmp_path):
+    """A loaded model predicts the same, and one step on it moves every weight."""
+    keras.utils.set_random_seed(0)
+    model = zoo.build(name, input_shape=shape, classes=4)
+    images = np.random.default_rng(0).normal(size=(8, *shape)).astype("float32")
+    _take_batch_statistics(model, images)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    expected = np.asarray(model(images))
+    np.testing.assert_allclose(expected.sum(1), 1, rtol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 1e-5  # it looks at the image
+    np.testing.assert_array_equal(again(images), expected)
+
+    before = again.get_weights()
+    again.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    again.train_on_batch(images, np.arange(8) % 4)
+    for weight, old in zip(again.weights, before):
+        assert np.all(np.isfinite(weight.numpy()))
+        assert np.any(weight.numpy() != old), f"{weight.path} did not move"
+
+
+def _take_batch_statistics(model, images):
+    """Sets means and variances, or a fresh network gives a constant."""
+    norms = [la for la in model.layers if isinstance(la, BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer in norms:
+        layer.momentum = 0.9
+
+
+def test_classifier_activation_none_gives_logits():
+    model = zoo.build("mlp", classifier_activation=None)
+    images = np.random.default_rng(0).normal(0, 9, (4, 8, 8, 1)).astype("float32")
+    assert np.ptp(np.asarray(model(images)).sum(1)) > 0.01
+
+
+def test_keyword_arguments_reach_the_builder():
+    model = zoo.build("lenet5", input_shape=(32, 48, 3), classes=5)
+    assert (model.input_shape, model.output_shape) == ((None, 32, 48, 3), (None, 5))
+
+
+def test_unknown_name_lists_the_known_ones():
+    for look_up in (zoo.build, zoo.entry):
+        with pytest.raises(
+            ValueError, match="'mobilenet_v9'.*perceptron.*mobilenet_v1"
+        ):
+            look_up("mobilenet_v9")
+
+
+def test_table_costs_no_import_of_keras():
+    """It is read by tools that must answer at once."""
+    code = (
+        "import sys; from kcv import zoo; assert len(zoo.ZOO) > 9; "
+        "sys.exit('keras' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_row_is_a_partial_of_module_and_function():
+    """The other tests, and readers, find a builder's file in its row."""
+    for row in zoo.ZOO.values():
+        assert isinstance(row.build, functools.partial) and len(row.build.args) == 2

@@ -1,0 +1,146 @@
+r"""Says what images show, with a .tflite file of kcv.export.
+
+  python -m kcv.tools.predict --model=digits.tflite photo.jpg scans/ 'more/*.png'
+
+Half a second for the first image. Takes files, folders (with all folders in them) and
+patterns. --json prints one JSON object a line; --output_dir draws each answer below
+its image. An image that cannot be read is one line on stderr, the others are answered,
+and the exit code is 1.
+"""
+
+import contextlib
+import glob
+import io
+import json
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+import kcv.edge
+from kcv.edge import preprocess
+from kcv.tools import files, script
+
+_MODEL = flags.DEFINE_string("model", None, "The .tflite file.")
+_TOP_K = flags.DEFINE_integer("top_k", 5, "Classes an image.", lower_bound=1)
+_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads.", lower_bound=1)
+_XNNPACK = flags.DEFINE_bool("xnnpack", True, "False uses LiteRT's own kernels.")
+_DELEGATES = flags.DEFINE_list("delegates", [], "Libraries, as libedgetpu.so.1.")
+_JSON = flags.DEFINE_bool("json", False, "Print one JSON object a line.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for pictures; created.")
+flags.mark_flag_as_required("model")
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+
+def main(argv):
+    """Answers every image; exits with 1 if one failed."""
+    if len(argv) < 2:
+        raise script.UsageError("no images; name files, folders or patterns")
+    # A label or file name that the terminal cannot show is escaped, not an error.
+    sys.stdout.reconfigure(errors="backslashreplace")
+
+    # Model.
+    with _without_chatter():
+        model = kcv.edge.load(
+            _MODEL.value, _THREADS.value, _XNNPACK.value, _DELEGATES.value
+        )
+
+    # Data.
+    failed, paths = False, []
+    for argument in argv[1:]:
+        found = images_of(argument)
+        if not found:
+            failed = _complain(f"{argument}: has no images ({' '.join(SUFFIXES)})")
+        paths += found
+
+    # Results.
+    pictures = picture_paths(paths)
+    for path, picture in zip(paths, pictures):
+        try:
+            image = preprocess.open_image(path)
+            predictions = model.predict(image, _TOP_K.value)
+            if _OUTPUT_DIR.value:
+                target = os.path.join(_OUTPUT_DIR.value, picture)
+                _write_picture(target, image, predictions)
+        except (ValueError, OSError) as error:
+            failed = _complain(error)
+            continue
+        _print(path, predictions)
+    if failed:
+        sys.exit(1)
+
+
+def images_of(argument):
+    """Paths that a file, folder or pattern stands for; a missing file stands as is."""
+    if os.path.isdir(argument):
+        return sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(argument)
+            for name in names
+            if pathlib.Path(name).suffix.lower() in SUFFIXES
+        )
+    if os.path.exists(argument) or not glob.has_magic(argument):
+        return [argument]
+    return sorted(p for p in glob.glob(argument, recursive=True) if os.path.isfile(p))
+
+
+def picture_paths(paths):
+    """A name for the picture of each path: its stem, numbered where stems repeat."""
+    names, counts = [], {}
+    for path in paths:
+        stem = pathlib.Path(path).stem
+        counts[stem] = counts.get(stem, 0) + 1
+        number = f"_{counts[stem]}" if counts[stem] > 1 else ""
+        # "_answer" keeps an image safe whose own folder is --output_dir.
+        names.append(f"{stem}{number}_answer.png")
+    return names
+
+
+def _write_picture(path, image, predictions):
+    from kcv.edge import draw  # Pillow's drawing and fonts take a while to import
+
+    stream = io.BytesIO()
+    draw.classification(image, predictions).save(stream, "PNG")
+    files.write_atomically(path, stream.getvalue())
+
+
+def _print(path, predictions):
+    if _JSON.value:
+        answers = [prediction._asdict() for prediction in predictions]
+        line = json.dumps({"image": path, "predictions": answers}, ensure_ascii=False)
+        print(line, flush=True)
+        return
+    print(path)
+    for prediction in predictions:
+        print(f"  {prediction.score:.4f}  {prediction.label}", flush=True)
+
+
+def _complain(error):
+    """Prints the one line of a failure and returns True."""
+    sys.stdout.flush()
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return True
+
+
+@contextlib.contextmanager
+def _without_chatter():
+    """Keeps LiteRT's "INFO: Created ... delegate" lines, and only those, off stderr."""
+    sys.stderr.flush()
+    stderr, (reader, writer) = os.dup(2), os.pipe()
+    os.set_blocking(writer, False)  # a full pipe loses text rather than waits
+    os.dup2(writer, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(writer)
+        os.close(stderr)
+        with os.fdopen(reader, "rb") as lines:
+            kept = [line for line in lines if not line.startswith(b"INFO:")]
+        sys.stderr.write(b"".join(kept).decode(errors="replace"))
+
+
+if __name__ == "__main__":
+    script.run(main)
