@@ -1,0 +1,7 @@
+"""Keras model -> proven .tflite: convert, quantize, verify, describe."""
+
+from kcv.export.errors import ExportError
+from kcv.export.gate import convert
+from kcv.export.report import Report
+
+__all__ = ["ExportError", "Report", "convert"]
