@@ -144,8 +144,7 @@ def quantization_aware(model: keras.Model, *, input_range=(-1.0, 1.0)):
     """Returns the tf_keras model that simulates the int8 file of a Keras 3 model.
 
     Batch normalisation stays beside an ordinary convolution, so that it goes on
-    learning; after others it is folded into the kernel first, and where no convolution
-    stands before it, it becomes a constant scale and shift.
+    learning; after others it is folded into the kernel first.
 
     Args:
         model: functional or built Sequential Keras 3 model; left as it is.
@@ -155,7 +154,7 @@ def quantization_aware(model: keras.Model, *, input_range=(-1.0, 1.0)):
         A tf_keras model whose ranges are still unknown: see `calibrate`.
 
     Raises:
-        ValueError: a layer that TFLite has no int8 kernel for, by name.
+        ValueError: a layer that has no int8 form here, by name.
     """
     model = fold.fold_batch_norm(model, only=_must_fold)
     plan = _Plan(model)
@@ -335,10 +334,9 @@ class _Plan:
         if isinstance(operation, WEIGHTED):
             return self._weighted(operation, name)
         if isinstance(operation, layers.BatchNormalization):
-            if id(operation) in self.after_weights:
-                return [bridge.twin(operation, name), *self._range(operation, name)]
-            scale, shift = fold.scale_and_shift(operation)
-            return self._affine(operation, name, scale, shift)
+            if id(operation) not in self.after_weights:
+                raise _unquantizable(operation, name, "no convolution right before it")
+            return [bridge.twin(operation, name), *self._range(operation, name)]
         if isinstance(operation, layers.Rescaling):
             return self._affine(operation, name, operation.scale, operation.offset)
         if isinstance(operation, layers.Normalization):
@@ -367,10 +365,11 @@ class _Plan:
     def _weighted(self, operation, name):
         """A kernel, then the range of the sum, then the activation if it is not fused.
 
-        TFLite has ReLU and ReLU6 inside the operator; others need a range before them.
+        TFLite has ReLU and ReLU6 inside the operator, but for the transposed
+        convolution; other activations need a range before them.
         """
         activation = keras.activations.serialize(operation.activation)
-        fused = isinstance(activation, str) and activation in FUSED
+        fused = activation in ("relu", "relu6") and _fuses_relu(operation)
         config = {} if fused else {"activation": None}
         twins = [bridge.twin(fold.copy_layer(operation, **config), name)]
         if isinstance(operation, layers.SeparableConv2D):
@@ -412,7 +411,7 @@ class _Plan:
         Hard sigmoid is two integer operators there: relu6(x + 3), then the sixth.
         """
         if activation not in ACTIVATIONS:
-            raise _unquantizable(operation, name, activation)
+            raise _unquantizable(operation, name, f"activation {activation}")
         own = name if first else f"{name}_{activation}"
         if activation == "hard_sigmoid":
             return [
@@ -453,11 +452,7 @@ class _Plan:
         reader = self.next.get(id(operation))
         if id(operation) in self.beside_batch_norm:
             return []
-        sums = (*WEIGHTED, layers.BatchNormalization, layers.Add, layers.Subtract)
-        operations = ("Add", "Subtract")
-        if _is_fused_relu(reader) and (
-            isinstance(operation, sums) or type(operation).__name__ in operations
-        ):
+        if _is_fused_relu(reader) and _fuses_relu(operation):
             return []
         if _is_concatenation(reader):
             return []
@@ -510,14 +505,23 @@ def _is_fused_relu(operation):
     return type(operation).__name__ in ("Relu", "Relu6")
 
 
+def _fuses_relu(operation):
+    """Tells whether TFLite's operator for it has room for a ReLU after it."""
+    if isinstance(operation, layers.Layer):
+        sums = (layers.BatchNormalization, layers.Add, layers.Subtract)
+        transposed = isinstance(operation, layers.Conv2DTranspose)
+        return isinstance(operation, (*WEIGHTED, *sums)) and not transposed
+    return type(operation).__name__ in ("Add", "Subtract")
+
+
 def _is_concatenation(operation):
     return type(operation).__name__ == "Concatenate"
 
 
-def _unquantizable(operation, name, activation=None):
+def _unquantizable(operation, name, detail=None):
     kind = type(operation).__name__
-    what = f"{kind}, activation {activation}" if activation else kind
+    what = f"{kind}, {detail}" if detail else kind
     return ValueError(
-        f"layer {name!r} ({what}) cannot be trained with int8 rounding, as TFLite has "
-        "no int8 form of it: replace the layer, or quantize after training."
+        f"layer {name!r} ({what}) cannot be trained with int8 rounding: replace the "
+        "layer, or quantize after training."
     )

@@ -1,0 +1,97 @@
+"""Every command and every line of Python that README.md shows is run here."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcv import edge
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+SCRIPTS = [text for kind, text in BLOCKS if kind == "bash" and "bash tools/" in text]
+REST = [block for block in BLOCKS if block[1] not in SCRIPTS]
+
+pytestmark = pytest.mark.slow
+
+
+def run(command, cwd, **options):
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    process = subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        **options,
+    )
+    assert process.returncode == 0, f"{command}\n{process.stderr[-3000:]}"
+    return process.stdout
+
+
+def test_the_first_block_is_the_two_commands():
+    assert SCRIPTS == ["bash tools/quickstart.sh\nbash tools/test.sh\n"]
+    assert run(["bash", "tools/test.sh", "--version"], ROOT).startswith("pytest")
+    assert "bash tools/test.sh\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_quickstart_reaches_its_bars(tmp_path):
+    """Accuracy 98 %, int8 within half a point, and at most 0.30 of the float file."""
+    out = run(["bash", "tools/quickstart.sh", str(tmp_path / "run")], ROOT)
+    files = {p.name: p for p in (tmp_path / "run").glob("*.tflite")}
+    assert set(files) == {"float32.tflite", "int8.tflite", "int8_qat.tflite"}
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] >= 0.98
+    for path in files.values():
+        assert path.name in out
+        found = edge.load(path).model.manifest["metrics"]
+        assert metrics["test"]["accuracy"] - found["file"] <= 0.005
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    assert sizes["int8.tflite"] <= 0.30 * sizes["float32.tflite"]
+    assert sizes["int8_qat.tflite"] <= 0.30 * sizes["float32.tflite"]
+    pictures = sorted(p.name for p in (tmp_path / "run" / "answers").iterdir())
+    assert pictures == ["digit_3.png", "digit_7.png"]
+    assert "predict --model=" in out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the reader has: pictures of two classes, and one more."""
+    path = tmp_path_factory.mktemp("reader")
+    rng = np.random.default_rng(0)
+    for index in range(120):
+        pixels = rng.integers(0, 120, (96, 96, 3), dtype=np.uint8)
+        pixels[..., 2 * (index % 2)] += 130
+        name = path / "pictures" / ("cherries", "plums")[index % 2] / f"{index}.png"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(name)
+    Image.fromarray(pixels).save(path / "picture.jpg")
+    return path
+
+
+def test_the_other_blocks_run_in_their_order(folder):
+    assert [kind for kind, _ in REST] == ["bash", "bash", "python", "bash", "python"]
+    for kind, text in REST:
+        if kind == "bash":
+            # Shorter, and with fewer pictures than a reader would have.
+            text = text.replace("--epochs=20", "--epochs=6 --batch_size=8")
+            out = run(["bash", "-euc", text], folder)
+        else:
+            out = run([sys.executable, "-c", text], folder)
+            assert out.strip()
+    assert (folder / "phone.tflite").exists()
+    assert (folder / "lenet5.tflite").exists()
+
+
+def test_links_lead_somewhere():
+    for text in (README, (ROOT / "CONTRIBUTING.md").read_text()):
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            assert (ROOT / target).exists(), target
