@@ -12,7 +12,7 @@ from keras import layers, ops
 from sklearn.datasets import load_digits
 
 from kcv import zoo
-from kcv.export import bridge, convert, qat, tflite
+from kcv.export import bridge, convert, qat, quantization_plan, tflite
 
 IMAGE = (12, 12, 4)
 
@@ -296,7 +296,7 @@ def _without_rounding(twin, model, x):
     """The trained twin's float function: its own kernels in a plain folded model."""
     from kcv.export import fold
 
-    folded = fold.fold_batch_norm(model, only=qat._must_fold)
+    folded = fold.fold_batch_norm(model, only=quantization_plan.must_fold)
     bridge.weights_back(twin, folded)
     return folded(x)
 
