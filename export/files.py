@@ -1,9 +1,9 @@
 """Writes a file whole or not at all."""
 
-import contextlib
 import os
 import pathlib
 
+from kcv import files
 from kcv.export.errors import ExportError
 
 
@@ -13,19 +13,10 @@ def write_atomically(path: pathlib.Path, content: bytes) -> None:
     Raises:
         ExportError: the folder is not writable or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        files.write_atomically(path, content)
     except OSError as error:
         raise _cannot_write(path, error.strerror) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone after a success
-            temporary.unlink()
 
 
 def check_writable(path: pathlib.Path) -> None:

@@ -11,8 +11,9 @@ import json
 
 from absl import flags
 
+from kcv import files
 from kcv.edge import benchmark
-from kcv.tools import files, results, script
+from kcv.tools import results, script
 
 _MODEL = flags.DEFINE_string("model", None, "The .tflite file.")
 _THREADS = flags.DEFINE_list("threads", ["1"], "Numbers of CPU threads, as 1,2.")

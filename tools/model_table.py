@@ -12,8 +12,8 @@ from pathlib import Path
 
 from absl import flags
 
-from kcv import zoo
-from kcv.tools import files, results, script, tables
+from kcv import files, zoo
+from kcv.tools import results, script, tables
 
 _ROOT = flags.DEFINE_string("root", ".", "Root of the repository.")
 _CHECK = flags.DEFINE_bool("check", False, "Write nothing; exit 1 if a table differs.")

@@ -19,8 +19,9 @@ import sys
 from absl import flags
 
 import kcv.edge
+from kcv import files
 from kcv.edge import preprocess
-from kcv.tools import files, script
+from kcv.tools import script
 
 _MODEL = flags.DEFINE_string("model", None, "The .tflite file.")
 _TOP_K = flags.DEFINE_integer("top_k", 5, "Classes an image.", lower_bound=1)

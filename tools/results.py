@@ -16,7 +16,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from kcv.tools import files
+from kcv import files
 from kcv.tools.schema import BOOL, DATE, Maybe, MayLack, Number, Table, Text, check
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8", "int16x8", "qat")

@@ -7,13 +7,14 @@ block or a full disk never takes the only copy.
 """
 
 import json
-import os
 import pathlib
 import re
 import zipfile
 
 import numpy as np
 from absl import logging
+
+from kcv import files
 
 KEEP = 2
 
@@ -44,8 +45,9 @@ def save(folder: pathlib.Path, step: int, variables, meta: dict) -> pathlib.Path
             )
     path = folder / f"step_{step:08d}.npz"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(meta), variables, values)
+        with files.replacing(path) as hidden, open(hidden, "wb") as file:
+            names = np.array([_name(v.path) for v in variables])
+            np.savez(file, meta=json.dumps(meta), names=names, **values)
     except OSError as error:
         raise CheckpointError(
             f"cannot write {path}: {error.strerror or error}; {describe(folder)}"
@@ -97,19 +99,6 @@ def local_value(variable) -> np.ndarray:
     value = variable.value
     local = getattr(value, "values", None)
     return np.asarray(local[0] if local else value)
-
-
-def _write(path, meta, variables, values):
-    temporary = path.with_suffix(".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            names = np.array([_name(v.path) for v in variables])
-            np.savez(file, meta=meta, names=names, **values)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _name(path):

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 from keras import ops
 
+from kcv import files
 from kcv.losses.classification import perceptron_loss, softmax_cross_entropy
 from kcv.metrics import classification as metrics
 from kcv.train import run_folder
@@ -121,7 +122,7 @@ def write_results(model, test_batches, history, folder: pathlib.Path, facts: dic
         "versions": run_folder.versions(),
     }
     run_folder.save_model(model, folder / "model.keras")
-    run_folder.write(folder / "metrics.json", json.dumps(results, indent=2))
+    files.write_atomically(folder / "metrics.json", json.dumps(results, indent=2))
     run_folder.write_history(folder / "history.csv", history)
     save_curves(history, folder / "curves.png")
     save_confusion(matrix, class_names, folder / "confusion.png")

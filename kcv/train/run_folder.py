@@ -3,10 +3,11 @@
 import csv
 import io
 import json
-import os
 import pathlib
 import platform
 from importlib import metadata
+
+from kcv import files
 
 
 def claim(folder: pathlib.Path, recipe: dict):
@@ -26,7 +27,7 @@ def claim(folder: pathlib.Path, recipe: dict):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            write(path, json.dumps(recipe, indent=2))
+            files.write_atomically(path, json.dumps(recipe, indent=2))
     except OSError as error:
         raise OSError(
             f"cannot write into {folder}: {error.strerror or error}; "
@@ -46,34 +47,19 @@ def claim(folder: pathlib.Path, recipe: dict):
         )
 
 
-def write(path: pathlib.Path, content: str | bytes):
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_history(path: pathlib.Path, history: list[dict]):
     """Writes the history of a run as CSV, one row an epoch."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write(path, text.getvalue())
+    files.write_atomically(path, text.getvalue())
 
 
 def save_model(model, path: pathlib.Path):
     """Saves a Keras model whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.tmp.keras")
-    try:
-        model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.replacing(path) as hidden:
+        model.save(hidden)
 
 
 def versions() -> dict:

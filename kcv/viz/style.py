@@ -4,13 +4,13 @@ Colours are those of M. Okabe and K. Ito, "Color Universal Design", 2008,
 https://jfly.uni-koeln.de/color/, which colour-blind people tell apart.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 from PIL import ImageFont
+
+from kcv import files
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 INK, MUTED, LINE, PAPER = "#1F2933", "#66717E", "#D9DEE4", "#FFFFFF"
@@ -72,17 +72,9 @@ def save(picture, path: str | Path) -> Path:
         The path.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if isinstance(picture, Figure):  # no date or version inside: same bytes
-                picture.savefig(file, format="png", metadata={"Software": None})
-            else:
-                picture.save(file, format="PNG", optimize=True)
-        os.chmod(part, 0o644)  # mkstemp makes files that only the owner can read
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    with files.replacing(path) as hidden:
+        if isinstance(picture, Figure):  # no date or version inside: same bytes
+            picture.savefig(hidden, format="png", metadata={"Software": None})
+        else:
+            picture.save(hidden, format="PNG", optimize=True)
     return path

@@ -145,15 +145,6 @@ def test_a_folder_belongs_to_one_recipe(tmp_path):
         run_folder.claim(tmp_path / "file" / "run", recipe)
 
 
-def test_files_are_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.json"
-    run_folder.write(path, "old")
-    with pytest.raises(TypeError):
-        run_folder.write(path, 3.5)
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
-
-
 def test_history_as_csv(tmp_path):
     path = tmp_path / "history.csv"
     run_folder.write_history(

@@ -1,6 +1,6 @@
 import pytest
 
-from kcv.tools import files
+from kcv import files
 
 
 def test_writes_bytes_and_text_into_new_folders(tmp_path):
