@@ -65,7 +65,7 @@ def main(argv):
         answers = predict(images)["probabilities"].argmax(axis=-1)
         return float(np.mean(answers == labels))
 
-    def export(model, name, quantize, **options):
+    def export(model, name, quantize, budget=_F.budget, **options):
         print(f"exporting {name}.tflite", flush=True)
         return convert(
             model,
@@ -73,7 +73,7 @@ def main(argv):
             quantize=quantize,
             probes=calibration[:32],
             evaluate=accuracy,
-            budget=_F.budget,
+            budget=budget,
             labels=run["labels"],
             normalization=(entry.mean, entry.std),
             model_name=run["model"],
@@ -103,8 +103,10 @@ def main(argv):
         fine_tune(twin, epoch, **training)
         longer = keras.models.clone_model(model)
         bridge.weights_back(twin, longer)
-        report = export(longer, "int8_longer", "int8", calibration=calibration)
-        report.path.unlink()  # of interest for the comparison only
+        # Of interest for the comparison only, whatever it loses.
+        options = {"calibration": calibration, "budget": 1.0}
+        report = export(longer, "int8_longer", "int8", **options)
+        report.path.unlink()
         equal_training = {
             "epochs": _F.qat_epochs,
             "keras": report.metric_keras,
