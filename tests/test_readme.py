@@ -58,7 +58,7 @@ def test_quickstart_reaches_its_bars(tmp_path):
     assert sizes["int8.tflite"] <= 0.30 * sizes["float32.tflite"]
     assert sizes["int8_qat.tflite"] <= 0.30 * sizes["float32.tflite"]
     pictures = sorted(p.name for p in (tmp_path / "run" / "answers").iterdir())
-    assert pictures == ["digit_3.png", "digit_7.png"]
+    assert pictures == ["digit_3_answer.png", "digit_7_answer.png"]
     assert "predict --model=" in out
 
 

@@ -4,8 +4,9 @@ r"""Exports a trained run through the gate, measures every file, writes the resu
 
 Writes into --run_dir float32.tflite, int8.tflite (quantised after training) and
 int8_qat.tflite (after --qat_epochs of quantisation-aware training), each only if it
-passed the gate, and with --results_dir the row of the model table. Quantisation-aware
-training is compared with as many further float epochs, for those alone help, too.
+passed the gate, answers.png with what the int8 file says of test images, and with
+--results_dir the row of the model table. Quantisation-aware training is compared with
+as many further float epochs, for those alone help, too.
 """
 
 import json
@@ -17,12 +18,13 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from kcv import data, zoo
+from kcv import data, edge, zoo
 from kcv.edge import benchmark
 from kcv.export import bridge, convert, qat
 from kcv.export.fine_tune import fine_tune
 from kcv.models.multiply_adds import multiply_adds
 from kcv.tools import results, script
+from kcv.viz.gallery import save_gallery
 
 _F = flags.FLAGS
 
@@ -113,6 +115,8 @@ def main(argv):
             "int8": report.metric_file,
         }
 
+    draw_answers(reports["int8"].path, images, labels, run, folder / "answers.png")
+
     # Latency and results.
     latency = {}
     for name, report in reports.items():
@@ -177,6 +181,21 @@ def first_images(batches, count):
         if found >= count:
             break
     return np.concatenate(parts)[:count]
+
+
+def draw_answers(path, images, labels, run, picture, count=24):
+    """Draws test images, spread over the split, with the answers of a file."""
+    chosen = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
+    probabilities = edge.load(path).probabilities(images[chosen])
+    answers, names = probabilities.argmax(axis=-1), run["labels"]
+    right = answers == labels[chosen]
+    titles = [
+        f"{names[answer]} {scores[answer]:.0%}" + ("" if ok else f"\nis {names[label]}")
+        for answer, scores, ok, label in zip(
+            answers, probabilities, right, labels[chosen]
+        )
+    ]
+    save_gallery(images[chosen], titles, picture, right, run["pixel_range"])
 
 
 def summary(run, reports, latency, equal_training):

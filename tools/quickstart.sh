@@ -14,7 +14,7 @@ $python -m kcv.tools.predict --model="$run/int8.tflite" --output_dir="$run/answe
 cat <<END
 
 Trained model, curves and mistakes: $run (samples.png, curves.png, confusion.png)
-Pictures with the int8 file's answers: $run/answers
+Pictures with the int8 file's answers: $run/answers.png, $run/answers
 Your own picture of a digit, white on black:
 
   $python -m kcv.tools.predict --model=$run/int8.tflite YOUR_IMAGE.png
