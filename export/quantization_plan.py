@@ -39,6 +39,8 @@ RANGED = (
     layers.UpSampling2D,
 )  # fmt: skip
 
+MERGES = (layers.Add, layers.Maximum, layers.Minimum, layers.Multiply)
+
 # keras.ops operations, by class name, with a range of their own or an activation's.
 RANGED_OPERATIONS = (  # noqa: SIM905
     "Add Concatenate Divide LeakyRelu Maximum Mean Minimum Multiply Relu Relu6 "
@@ -109,6 +111,9 @@ class Plan:
             return self._affine(operation, name, affine.scale, affine.offset)
         if type(operation) in TRANSPARENT:
             return [twins.twin(operation, name)]
+        if type(operation) in MERGES and len(keras.tree.flatten(args)) > 2:
+            # TFLite makes a chain of it, and the sums in between would have no range.
+            raise _unquantizable(operation, name, "of more than two inputs")
         if type(operation) in RANGED:
             return [twins.twin(operation, name), *self._range(operation, name)]
         raise _unquantizable(operation, name)

@@ -330,6 +330,14 @@ def test_what_has_no_integer_form_is_named(layer, message):
         qat.quantization_aware(chain(layer()))
 
 
+def test_a_sum_of_three_is_named():
+    images = keras.Input((4, 4, 2))
+    parts = [layers.Conv2D(3, 1)(images) for _ in range(3)]
+    model = keras.Model(images, layers.Add(name="here")(parts))
+    with pytest.raises(ValueError, match=r"'here' \(Add, of more than two inputs\)"):
+        qat.quantization_aware(model)
+
+
 def test_training_refuses_no_data_and_an_exploding_loss():
     model = chain(layers.Flatten(), layers.Dense(3, "softmax"))
     with pytest.raises(ValueError, match="no batch to calibrate"):

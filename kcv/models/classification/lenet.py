@@ -142,12 +142,14 @@ def lenet5_1998_features(images):
     c3 = []
     for i, maps in enumerate(C3_MAPS):
         # A sum of convolutions, one of them with the bias: the int8 converter cannot
-        # give a map that enters several concatenations one scale.
-        x = [
-            layers.Conv2D(1, 5, use_bias=j == maps[0], name=f"C3_{i}_{j}")(s2[j])
-            for j in maps
-        ]
-        c3.append(layers.Add(name=f"C3_{i}")(x))
+        # give a map that enters several concatenations one scale. Two at a time, for
+        # every sum has a scale of its own.
+        first, *rest = maps
+        x = layers.Conv2D(1, 5, name=f"C3_{i}_{first}")(s2[first])
+        for j in rest:
+            y = layers.Conv2D(1, 5, use_bias=False, name=f"C3_{i}_{j}")(s2[j])
+            x = layers.Add(name=f"C3_{i}_{j}_sum")([x, y])
+        c3.append(x)
     x = layers.Activation("tanh", name="C3_tanh")(layers.Concatenate(name="C3")(c3))
     return {"C1": layers.Concatenate(name="S2")(s2), "C2": _subsample(x, name="S4")}
 
