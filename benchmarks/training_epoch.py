@@ -32,7 +32,7 @@ from skimage import data as photographs
 from sklearn import datasets
 
 from kcv import zoo
-from kcv.data import Augment, batches, source
+from kcv.data import Augment, batches, num_steps, source
 from kcv.tools import results, script
 from kcv.train import loop, optimizers, schedules
 from kcv.train.classifier import classification_losses
@@ -81,7 +81,7 @@ def compare(name, mode, folder, train, classes, first_look):
     """Trains both sides in turn and writes the benchmark."""
     keras.utils.set_random_seed(0)
     shape = (_SIZE.value, _SIZE.value, 3)
-    steps = -(-train.num_examples // _BATCH.value)
+    steps = num_steps(train, _BATCH.value)
     images = steps * _BATCH.value if mode in IN_MEMORY else train.num_examples
     our_data = our_batches(mode, train, shape, steps)
     peer_data = peer_batches(mode, folder / "train", steps)
