@@ -1,7 +1,7 @@
 """Where a TFLite file rounds: the quantisers of every layer of a model.
 
 The toolkit's own `quantize_apply` places them by patterns of layer classes, which miss
-squeeze-and-excitation, hard swish, ReLU6 in a layer, dilated and transposed
+squeeze-and-excitation, hard swish, ReLU6 in a layer, dilated
 convolutions; here they are placed along the graph.
 """
 
@@ -18,7 +18,6 @@ from kcv.export.tfmot import QuantizeLayer, quantization
 WEIGHTED = (
     layers.Conv2D,
     layers.DepthwiseConv2D,
-    layers.Conv2DTranspose,
     layers.SeparableConv2D,
     layers.Dense,
 )
@@ -135,8 +134,8 @@ class Plan:
     def _weighted(self, operation, name):
         """A kernel, then the range of the sum, then the activation if it is not fused.
 
-        TFLite has ReLU and ReLU6 inside the operator, but for the transposed
-        convolution; other activations need a range before them.
+        TFLite has ReLU and ReLU6 inside the operator; other activations need a range
+        before them.
         """
         activation = keras.activations.serialize(operation.activation)
         fused = activation in ("relu", "relu6") and _fuses_relu(operation)
@@ -279,8 +278,7 @@ def _fuses_relu(operation):
     """Tells whether TFLite's operator for it has room for a ReLU after it."""
     if isinstance(operation, layers.Layer):
         sums = (layers.BatchNormalization, layers.Add, layers.Subtract)
-        transposed = isinstance(operation, layers.Conv2DTranspose)
-        return isinstance(operation, (*WEIGHTED, *sums)) and not transposed
+        return isinstance(operation, (*WEIGHTED, *sums))
     return type(operation).__name__ in ("Add", "Subtract")
 
 

@@ -82,12 +82,12 @@ def test_the_other_blocks_run_in_their_order(folder):
     for kind, text in REST:
         if kind == "bash":
             # Shorter, and with fewer pictures than a reader would have.
-            text = text.replace("--epochs=20", "--epochs=6 --batch_size=8")
+            text = text.replace("--epochs=20", "--epochs=10 --batch_size=8")
             out = run(["bash", "-euc", text], folder)
         else:
             out = run([sys.executable, "-c", text], folder)
             assert out.strip()
-    assert (folder / "phone.tflite").exists()
+    assert (folder / "pictures.tflite").exists()
     assert (folder / "lenet5.tflite").exists()
 
 

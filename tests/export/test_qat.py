@@ -127,9 +127,6 @@ BLOCKS = {
     "dilated": lambda: chain(
         layers.Conv2D(6, 3, dilation_rate=2), batch_norm(), layers.ReLU(6.0)
     ),
-    "transposed": lambda: chain(
-        layers.Conv2DTranspose(6, 3, 2, "same"), batch_norm(), layers.ReLU()
-    ),
     "separable": lambda: chain(
         layers.SeparableConv2D(6, 3, use_bias=False), batch_norm(), layers.ReLU()
     ),
@@ -321,6 +318,7 @@ def test_calibration_takes_the_ranges_of_the_images():
         (lambda: layers.ELU(name="here"), r"'here' \(ELU\)"),
         (lambda: layers.Conv2D(3, 1, activation="elu", name="here"), "activation elu"),
         (lambda: layers.LayerNormalization(name="here"), r"'here' \(LayerNorm"),
+        (lambda: layers.Conv2DTranspose(3, 2, name="here"), r"'here' \(Conv2DTranspo"),
         (lambda: layers.Activation("gelu", name="here"), "activation gelu"),
         (lambda: layers.BatchNormalization(name="here"), "no convolution right before"),
     ],

@@ -3,10 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
 
 from kcv import zoo
-from kcv.tools import zoo as tool
 
 
 def _run(*arguments):
@@ -55,15 +53,15 @@ def test_wrong_usage_is_one_line_and_exit_2(argument):
         assert all(name in done.stderr for name in zoo.ZOO)
 
 
-@pytest.fixture
-def no_flags_parsed():
-    """The functions are called without `script.run`, which parses the flags."""
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS(["zoo"])
+def _describe(name):
+    done = _run(f"--model={name}", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def test_describes_one(no_flags_parsed, capsys):
-    described = tool.describe("lenet5")
+@pytest.mark.slow
+def test_describes_one():
+    described = _describe("lenet5")
     assert described["feature_maps"] == {"C1": [14, 14, 6], "C2": [5, 5, 16]}
     assert described["file"] == "kcv/models/classification/lenet.py"
     layers = {layer["name"]: layer for layer in described["layers"]}
@@ -74,16 +72,17 @@ def test_describes_one(no_flags_parsed, capsys):
         "parameters": 2416,
     }
     assert sum(la["parameters"] for la in layers.values()) == described["parameters"]
-    tool._print(described)
-    printed = capsys.readouterr().out
+    printed = _run("--model=lenet5").stdout
     assert "61,706" in printed and "10 x 10 x 16" in printed
 
 
+@pytest.mark.slow
 def test_models_without_maps_are_described_too():
-    assert tool.describe("mlp")["feature_maps"] == {}
+    assert _describe("mlp")["feature_maps"] == {}
 
 
+@pytest.mark.slow
 def test_arguments_of_the_row_reach_the_maps():
-    described = tool.describe("mobilenet_v1_025")
+    described = _describe("mobilenet_v1_025")
     assert described["feature_maps"]["C5"] == [7, 7, 256]
     assert described["arguments"] == {"alpha": 0.25}
