@@ -67,9 +67,9 @@ def folder(tmp_path_factory):
     """What the reader has: pictures of two classes, and one more."""
     path = tmp_path_factory.mktemp("reader")
     rng = np.random.default_rng(0)
-    for index in range(120):
-        pixels = rng.integers(0, 120, (96, 96, 3), dtype=np.uint8)
-        pixels[..., 2 * (index % 2)] += 130
+    for index in range(240):
+        pixels = rng.integers(0, 60, (96, 96, 3), dtype=np.uint8)
+        pixels[..., 2 * (index % 2)] += 190
         name = path / "pictures" / ("cherries", "plums")[index % 2] / f"{index}.png"
         name.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(name)
@@ -82,7 +82,7 @@ def test_the_other_blocks_run_in_their_order(folder):
     for kind, text in REST:
         if kind == "bash":
             # Shorter, and with fewer pictures than a reader would have.
-            text = text.replace("--epochs=20", "--epochs=10 --batch_size=8")
+            text = text.replace("--epochs=20", "--epochs=10 --batch_size=16")
             out = run(["bash", "-euc", text], folder)
         else:
             out = run([sys.executable, "-c", text], folder)
