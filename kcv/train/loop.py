@@ -21,9 +21,10 @@ import keras
 import tensorflow as tf
 
 from kcv.train import checkpoint
+from kcv.train.batch_norm import training_batch_norm
 from kcv.train.running_means import RunningMeans
 from kcv.train.stop_signal import StopSignal
-from kcv.train.strategy import is_chief, synchronised_batch_norm
+from kcv.train.strategy import is_chief
 
 CHECK_SECONDS = 2.0  # between two looks at whether the loss is sound
 
@@ -112,7 +113,7 @@ def train(
             meta["state"] = state.get()
             checkpoint.save(folder, epoch * steps_per_epoch + done, variables, meta)
 
-    with synchronised_batch_norm(model, strategy), StopSignal() as stop:
+    with training_batch_norm(model, strategy), StopSignal() as stop:
         for epoch in range(position["epoch"], epochs):
             started = saved = checked = time.monotonic()
             iterator = iter(_distribute(strategy, data, epoch, start_step))

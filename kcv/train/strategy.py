@@ -1,10 +1,8 @@
 """One name for each way to spread training over devices and machines."""
 
-import contextlib
 import json
 import os
 
-import keras
 import tensorflow as tf
 
 STRATEGIES = ("default", "mirrored", "multi_worker", "tpu")
@@ -62,25 +60,3 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """True on the one process that writes files."""
     resolver = strategy.cluster_resolver
     return not (resolver and resolver.task_type == "worker" and resolver.task_id)
-
-
-@contextlib.contextmanager
-def synchronised_batch_norm(model: keras.Model, strategy: tf.distribute.Strategy):
-    """Within it, batch statistics are those of the global batch, on every replica.
-
-    The layers are switched back at the end, so that a saved model also loads on the
-    backends which know no synchronised batch normalisation.
-    """
-    batch_norms = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    before = [layer.synchronized for layer in batch_norms]
-    for layer in batch_norms:
-        layer.synchronized = strategy.num_replicas_in_sync > 1
-    try:
-        yield
-    finally:
-        for layer, synchronized in zip(batch_norms, before):
-            layer.synchronized = synchronized
