@@ -9,7 +9,6 @@ passed the gate, answers.png with what the int8 file says of test images, and wi
 as many further float epochs, for those alone help, too.
 """
 
-import json
 import pathlib
 
 import keras
@@ -18,12 +17,12 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from kcv import data, edge, zoo
+from kcv import edge, zoo
 from kcv.edge import benchmark
 from kcv.export import bridge, convert, qat
 from kcv.export.fine_tune import fine_tune
 from kcv.models.multiply_adds import multiply_adds
-from kcv.tools import results, script
+from kcv.tools import finished_run, results, script
 from kcv.viz.gallery import save_gallery
 
 _F = flags.FLAGS
@@ -46,26 +45,17 @@ def main(argv):
     if len(argv) > 1:
         raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
     folder = pathlib.Path(_F.run_dir)
-    run, model = read_run(folder)
+    run, model = finished_run.read(folder)
     entry = zoo.entry(run["model"])
 
     # Data.
-    def batches(split, **options):
-        source = data.source(run["data"], split, seed=run["flags"]["seed"])
-        if source.fingerprint != run["data_fingerprint"][split]:
-            raise ValueError(f"{run['data']} has changed since {folder} was trained")
-        size = (run["flags"]["batch_size"], run["image_shape"], run["pixel_range"])
-        return data.batches(source, *size, seed=run["flags"]["seed"], **options)
+    calibration = finished_run.calibration(run, _F.calibration_images)
+    images, labels = finished_run.whole_split(run, "test")
+    accuracy = finished_run.accuracy(images, labels)
 
-    shuffled = batches("train", epoch=0)
-    calibration = first_images(shuffled, _F.calibration_images)
-    test = list(batches("test"))
-    images = np.concatenate([batch["images"] for batch in test])
-    labels = np.concatenate([batch["labels"] for batch in test])
-
-    def accuracy(predict):
-        answers = predict(images)["probabilities"].argmax(axis=-1)
-        return float(np.mean(answers == labels))
+    def epoch(number):
+        after = run["flags"]["epochs"] + number
+        return finished_run.batches(run, "train", epoch=after)
 
     def export(model, name, quantize, budget=_F.budget, **options):
         print(f"exporting {name}.tflite", flush=True)
@@ -76,10 +66,7 @@ def main(argv):
             probes=calibration[:32],
             evaluate=accuracy,
             budget=budget,
-            labels=run["labels"],
-            normalization=(entry.mean, entry.std),
-            model_name=run["model"],
-            hashes={"data": run["data_fingerprint"]["train"]},
+            **finished_run.export_options(run, entry),
             **options,
         )
 
@@ -91,9 +78,6 @@ def main(argv):
     equal_training = None
     if _F.qat_epochs:
         training = {"epochs": _F.qat_epochs, "learning_rate": _F.qat_rate}
-
-        def epoch(number):
-            return batches("train", epoch=run["flags"]["epochs"] + number)
 
         print(f"training {_F.qat_epochs} epochs with quantisation", flush=True)
         trained = qat.train_quantization_aware(
@@ -159,28 +143,6 @@ def main(argv):
     console.print(summary(run, reports, latency, equal_training))
     if _F.results_dir:
         print(f"wrote {results.write(result, _F.results_dir)}")
-
-
-def read_run(folder):
-    """metrics.json and model.keras of a finished run."""
-    for name in ("metrics.json", "model.keras"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} has no {name}: it is not a finished run of train_classifier"
-            )
-    run = json.loads((folder / "metrics.json").read_text())
-    return run, keras.saving.load_model(folder / "model.keras", compile=False)
-
-
-def first_images(batches, count):
-    """The first `count` images of the batches, float32 (count, height, width, c)."""
-    parts, found = [], 0
-    for batch in batches:
-        parts.append(batch["images"].numpy())
-        found += len(parts[-1])
-        if found >= count:
-            break
-    return np.concatenate(parts)[:count]
 
 
 def draw_answers(path, images, labels, run, picture, count=24):

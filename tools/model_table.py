@@ -1,7 +1,8 @@
 """Makes the tables of the documentation from results/ and the zoo. Takes a second.
 
-  python -m kcv.tools.model_table           writes docs/models.md whole, and the tables
-                                            of README.md and docs/benchmarks.md
+  python -m kcv.tools.model_table           writes docs/models.md whole, the tables of
+                                            README.md and docs/benchmarks.md, and the
+                                            heads of the recipes
   python -m kcv.tools.model_table --check   exits 1 and names what differs from them
 
 In README.md and docs/benchmarks.md only the text between two marks is made here:
@@ -13,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from kcv import files, zoo
-from kcv.tools import results, script, tables
+from kcv.tools import recipe_heads, results, script, tables
 
 _ROOT = flags.DEFINE_string("root", ".", "Root of the repository.")
 _CHECK = flags.DEFINE_bool("check", False, "Write nothing; exit 1 if a table differs.")
@@ -40,7 +41,7 @@ def main(argv):
         files.write_atomically(path, text)
         print(f"wrote {name}")
     if _CHECK.value:
-        print(f"{', '.join(texts)}: equal to results/")
+        print(f"{len(texts)} files: equal to results/")
 
 
 def documents(root: Path) -> dict[str, str]:
@@ -62,7 +63,13 @@ def documents(root: Path) -> dict[str, str]:
             )
     order = list(zoo.ZOO)
     measured.sort(key=lambda result: (order.index(result["model"]), result["data"]))
-    return {
+    recipes = {}
+    for result in measured:
+        path = f"tools/recipes/{result['recipe']}.flags"
+        if result["recipe"] and (root / path).exists():
+            text = (root / path).read_text()
+            recipes[path] = recipe_heads.with_head(text, result)
+    return recipes | {
         MODELS: tables.models_document(zoo.ZOO, measured),
         README: _between(root, README, "model table", tables.short(measured)),
         BENCHMARKS: _between(

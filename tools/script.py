@@ -7,6 +7,8 @@ import sys
 
 from absl import app, flags
 
+from kcv.tools import start_notes
+
 UsageError = app.UsageError
 
 _TRACEBACK = flags.DEFINE_bool(
@@ -21,14 +23,18 @@ def run(main):
 
 def _parse(argv):
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
     except flags.Error as error:
         _fail(error, 2)
     except SystemExit:  # absl answers --help with exit code 1
         sys.exit(0)
+    if flags.FLAGS["verbosity"].using_default_value:
+        flags.FLAGS.verbosity = -1  # absl would take 0, at which libraries tell a lot
+    return rest
 
 
 def _call(main, argv):
+    start_notes.show()
     try:
         main(argv)
     except UsageError as error:

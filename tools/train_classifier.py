@@ -20,7 +20,7 @@ import pathlib
 import time
 
 import keras
-from absl import flags, logging
+from absl import flags
 
 from kcv import data, zoo
 from kcv.tools import script, training_flags
@@ -115,7 +115,8 @@ def main(argv):
         keras.mixed_precision.set_dtype_policy(_F.precision)
         model = zoo.build(_F.model, weights=_F.weights, **shape)
         model.get_layer("predictions").dtype_policy = "float32"  # exact probabilities
-    logging.info("%s: %d parameters", _F.model, model.count_params())
+    if is_chief(strategy):
+        print(f"{model.count_params():,} parameters")
 
     # Training: all at once, or the head alone and then the rest.
     class_weights = None

@@ -131,7 +131,7 @@ def _assign(model, found, path):
         if complete and given == shapes:
             values.append([a.reshape(shape) for a, shape in zip(arrays, shapes)])
         elif complete and layer is ours[-1] and _inputs(given) == _inputs(shapes):
-            logging.info(
+            logging.warning(
                 "%s is for %d classes: %s keeps its random start for %d classes",
                 path, given[-1][-1], layer.name, shapes[-1][-1],
             )  # fmt: skip

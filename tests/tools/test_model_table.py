@@ -6,7 +6,7 @@ import pytest
 from test_results import BENCHMARK, RESULT
 
 from kcv import zoo
-from kcv.tools import model_table, results, tables
+from kcv.tools import model_table, recipe_heads, results, tables
 
 README = "# kcv\n\n<!-- model table -->\nold\n<!-- /model table -->\n\nThe end.\n"
 
@@ -192,3 +192,27 @@ def test_table_escapes_and_counts():
 def test_no_arguments_are_taken(root):
     run = _run(root, "now")
     assert run.returncode == 2 and "no positional arguments" in run.stderr
+
+
+def test_a_recipe_says_what_it_reaches(root):
+    path = root / f"tools/recipes/{RESULT['recipe']}.flags"
+    path.parent.mkdir(parents=True)
+    path.write_text("# A title.\n#\n# Reaches 100 %.\n--model=mlp\n--epochs=3\n")
+    assert _run(root).returncode == 0
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# A title."
+    assert lines[-2:] == ["--model=mlp", "--epochs=3"]
+    head = " ".join(lines[:-2])
+    assert "test accuracy of 99.0 % (a guess: 10.0 %)" in head
+    assert RESULT["machine"] in head
+    assert "100 %" not in head
+    assert _run(root, "--check").returncode == 0
+    path.write_text(path.read_text().replace("99.0", "99.9"))
+    check = _run(root, "--check")
+    assert check.returncode == 1
+    assert f"tools/recipes/{RESULT['recipe']}.flags differs" in check.stderr
+
+
+def test_a_recipe_needs_a_title():
+    with pytest.raises(ValueError, match="and a title"):
+        recipe_heads.with_head("--model=mlp\n", RESULT)

@@ -1,0 +1,55 @@
+"""The comment at the head of a recipe: what it is, and what was measured with it."""
+
+from kcv.tools import tables
+
+
+def with_head(text, result):
+    """A flagfile with the head that a result gives it.
+
+    Args:
+        text: the flagfile; its first line is the title and stays, as do all lines that
+            are no comments.
+        result: of `kcv.tools.results`, measured with this recipe.
+
+    Raises:
+        ValueError: if the file does not begin with a title.
+    """
+    recipe, metric = result["recipe"], result["metric"]
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith("# "):
+        raise ValueError(
+            f"tools/recipes/{recipe}.flags must begin with '# ' and a title"
+        )
+    head = [
+        lines[0],
+        "#",
+        "#   python -m kcv.tools.train_classifier \\",
+        f"#       --flagfile=tools/recipes/{recipe}.flags --output_dir=runs/{recipe}",
+        "#",
+        f"# Reaches a test {_words(metric['name'])} of {_value(metric, 'keras')}"
+        f"{_guess(metric)}{_minutes(result)} on an",
+        f"# {result['machine']}.",
+    ]
+    return "\n".join(head + [x for x in lines if not x.startswith("#")]) + "\n"
+
+
+def _words(name):
+    return name.replace("_", " ")
+
+
+def _value(metric, key):
+    if metric["name"] in tables.SHARES:
+        return f"{metric[key]:.1%}".replace("%", " %")
+    return f"{metric[key]:.3g}"
+
+
+def _guess(metric):
+    if metric["baseline"] is None:
+        return ""
+    return f" (a guess: {_value(metric, 'baseline')})"
+
+
+def _minutes(result):
+    if result["train_seconds"] is None:
+        return ""
+    return f" in {max(1, round(result['train_seconds'] / 60))} min"
