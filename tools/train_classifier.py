@@ -143,6 +143,13 @@ def main(argv):
                 _F.batch_size,
                 quiet=not is_chief(strategy),
                 events=folder / "tensorboard" / phase if _F.tensorboard else None,
+                slowest_stage=lambda: data.slowest_stage(
+                    splits["train"],
+                    _F.batch_size,
+                    image_shape,
+                    entry.pixel_range,
+                    augment,
+                ),
             ) as progress,
         ):
             history += loop.train(

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcv.data import random_numbers
+from kcv.data.resampling import resample
 
 _GREY = (0.299, 0.587, 0.114)  # BT.601 luma
 _FILLS = ("reflect", "nearest", "constant")
@@ -149,7 +150,7 @@ def change_image(augment, image, random):
     elif augment.flip:
         image = tf.where(random["flip"] < 0.5, tf.reverse(image, [1]), image)
     if augment.recolours:
-        image = _recolour(augment, tf.cast(image, tf.float32), random)
+        image = recolour(augment, tf.cast(image, tf.float32), random)
     if augment.cutout:
         box = box_mask(
             image.shape, random["cutout_y"], random["cutout_x"], augment.cutout
@@ -179,51 +180,17 @@ def affine_transform(augment, random, height, width):
     return tf.stack([[xx, xy, x], [yx, yy, y]])
 
 
-def resample(image, transform, fill):
-    """Looks an image up at transformed coordinates, bilinear.
+def recolour(augment, image, random):
+    """Changes brightness, contrast, saturation and hue by one affine map of the colour.
 
     Args:
-        image: uint8 or float32 (h, w, c).
-        transform: float64 (2, 3), output (x, y, 1) to input (x, y).
-        fill: "reflect" (dcba|abcd|dcba), "nearest" or "constant" (0).
+        augment: `Augment`, or any tuple with its four knobs of colour.
+        image: float32 (..., h, w, 1 or 3) of one sample, within 0..255.
+        random: From `random_numbers.uniforms`, scalars.
 
     Returns:
-        float32 (h, w, c).
+        float32 of the same shape, clipped to 0..255.
     """
-    height, width, channels = image.shape
-    transform = tf.cast(transform, tf.float32)
-    column = tf.range(width, dtype=tf.float32)[None, :]
-    row = tf.range(height, dtype=tf.float32)[:, None]
-    x = transform[0, 0] * column + (transform[0, 1] * row + transform[0, 2])  # (h, w)
-    y = transform[1, 0] * column + (transform[1, 1] * row + transform[1, 2])
-    left, top = tf.floor(x), tf.floor(y)
-    right_share, bottom_share = (x - left)[..., None], (y - top)[..., None]
-    pixels = tf.cast(tf.reshape(image, (-1, channels)), tf.float32)
-
-    def look_up(y, x):
-        index = _border(y, height, fill) * width + _border(x, width, fill)
-        found = tf.gather(pixels, tf.cast(index, tf.int32))
-        if fill != "constant":
-            return found
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        return tf.where(inside[..., None], found, 0.0)
-
-    upper, lower = look_up(top, left), look_up(top + 1, left)
-    upper += (look_up(top, left + 1) - upper) * right_share
-    lower += (look_up(top + 1, left + 1) - lower) * right_share
-    return upper + (lower - upper) * bottom_share
-
-
-def _border(index, size, fill):
-    """Brings whole numbers (float32: integer division is slow) into 0..size-1."""
-    if fill == "reflect":  # a period is the image and its mirror image
-        index -= 2 * size * tf.floor((index + 0.5) / (2 * size))
-        return tf.minimum(index, 2 * size - 1 - index)
-    return tf.clip_by_value(index, 0, size - 1)
-
-
-def _recolour(augment, image, random):
-    """Brightness, contrast, saturation, hue as one affine map, clipped to 0..255."""
     brightness = _factor(augment.brightness, random["brightness"])
     contrast = _factor(augment.contrast, random["contrast"])
     planes = tf.unstack(image, axis=-1)

@@ -23,13 +23,7 @@ def image_rows(source, positions, cut, image_shape, augment, seed, epoch, thread
     Returns:
         `tf.data.Dataset` of (uint8 image_shape, int32 label, int64 position).
     """
-    order_seed = None
-    if epoch is not None:
-        order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(3)[2])
-    if source.records is None:
-        rows = _streamed(source, order_seed, positions, *cut)
-    else:
-        rows = _looked_up(source, order_seed, positions)
+    rows = record_rows(source, positions, cut, seed, epoch)
     key = random_numbers.epoch_key(seed, epoch)
     decode = _decoder(source, image_shape, augment, key, exact=epoch is None)
     change = augmentation.image_changer(augment, image_shape)
@@ -42,6 +36,24 @@ def image_rows(source, positions, cut, image_shape, augment, seed, epoch, thread
         return image, label, position
 
     return rows.map(prepare, num_parallel_calls=threads, deterministic=True)
+
+
+def record_rows(source, positions, cut, seed, epoch):
+    """Returns the dataset of (int64 position, record) at some positions of an epoch.
+
+    Args:
+        source: `Source`.
+        positions: int64 (n,), positions in the order of the epoch.
+        cut: (batch_size, share, last), the same rows for a stream: `kcv.data.shares`.
+        seed: Seed of the order.
+        epoch: Number of the epoch, or None for the natural order.
+    """
+    order_seed = None
+    if epoch is not None:
+        order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(3)[2])
+    if source.records is None:
+        return _streamed(source, order_seed, positions, *cut)
+    return _looked_up(source, order_seed, positions)
 
 
 def _looked_up(source, order_seed, positions):

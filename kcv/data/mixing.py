@@ -37,11 +37,11 @@ def mix_batch(augment, batch, random):
     share = tf.ones_like(random["mix"])
     result = images
     if augment.mixup:
-        share = _beta(augment.mixup, random["mix"])
+        share = beta(augment.mixup, random["mix"])
         weight = tf.cast(share, tf.float32)[:, None, None, None]
         result = weight * images + (1 - weight) * others
     if augment.cutmix:
-        side = tf.sqrt(1 - _beta(augment.cutmix, random["mix"]))
+        side = tf.sqrt(1 - beta(augment.cutmix, random["mix"]))
         box = box_mask(images.shape, random["mix_y"], random["mix_x"], side)
         outside = 1 - tf.reduce_mean(tf.cast(box, tf.float64), axis=[1, 2, 3])
         pasted = tf.where(box, others, images)
@@ -57,7 +57,7 @@ def mix_batch(augment, batch, random):
     }
 
 
-def _beta(alpha, uniform):
+def beta(alpha, uniform):
     """Turns uniform numbers (n,) into Beta(alpha, alpha) ones by a quantile table."""
     table = tf.constant(_beta_quantiles(alpha))
     return tf.gather(table, tf.cast(uniform * _QUANTILES, tf.int32))

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kcv.data import augment as augmentation
-from kcv.data import images, mixing, preprocess, random_numbers, shares, sources
+from kcv.data import images, mixing, preprocess, random_numbers, shares
 
 CACHE_BYTES = 2**28  # images of one source that are kept decoded
 
@@ -66,7 +66,7 @@ def batches(
         ValueError: An argument out of its range.
     """
     image_shape, pixel_range = tuple(image_shape), tuple(pixel_range)
-    _check(batch_size, image_shape, pixel_range, replicas)
+    check(batch_size, image_shape, pixel_range, replicas)
     steps = num_steps(source, batch_size)
     if not 0 <= start_step <= steps:
         raise ValueError(f"start_step {start_step} is not within 0..{steps}")
@@ -101,45 +101,12 @@ def batches(
         )
         if service:
             data = images.served(source, data, service)
-        data = _grouped(data, steps, batch_size, share, last)
+        data = grouped(data, steps, batch_size, share, last)
         key = tf.constant(random_numbers.epoch_key(seed, epoch))
         data = data.map(lambda image, label, at: finish(image, label, at, key))
-        data = _split(data, steps - 1 - start_step, share, last)
+        data = split(data, steps - 1 - start_step, share, last)
     cardinality = tf.data.experimental.assert_cardinality((steps - start_step) * count)
     return data.apply(cardinality).prefetch(2).with_options(images.data_options())
-
-
-def load(
-    name,
-    split,
-    batch_size,
-    image_shape,
-    pixel_range,
-    *,
-    as_supervised=True,
-    options=None,
-    **batch_options,
-):
-    """Opens a data set and makes its batches, for `model.fit` by hand.
-
-    Args:
-        name: As for `kcv.data.source`.
-        split: "train", "validation" or "test".
-        batch_size: Images in a batch.
-        image_shape: (height, width, channels).
-        pixel_range: (low, high), see `kcv.zoo`.
-        as_supervised: True gives (images, labels), False the dicts of `batches`.
-        options: Keyword arguments of `kcv.data.source`, or None.
-        **batch_options: Keyword arguments of `batches`.
-
-    Returns:
-        `tf.data.Dataset`.
-    """
-    opened = sources.source(name, split, **(options or {}))
-    data = batches(opened, batch_size, image_shape, pixel_range, **batch_options)
-    if not as_supervised:
-        return data
-    return data.map(lambda batch: (batch["images"], batch["labels"]))
 
 
 def num_steps(source, batch_size):
@@ -147,7 +114,8 @@ def num_steps(source, batch_size):
     return shares.num_steps(source.num_examples, batch_size)
 
 
-def _check(batch_size, image_shape, pixel_range, replicas):
+def check(batch_size, image_shape, pixel_range, replicas):
+    """Raises ValueError for an argument of `batches` out of its range."""
     if batch_size < 1:
         raise ValueError(f"batch_size {batch_size} is not at least 1")
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[2] not in (1, 3):
@@ -162,15 +130,13 @@ def _check(batch_size, image_shape, pixel_range, replicas):
         )
 
 
-def _grouped(rows, steps, batch_size, share, last):
-    """Batches the rows of a step; the last may have fewer or more."""
+def grouped(rows, steps, batch_size, share, last):
+    """Batches rows, tuples that end in the position; the last may be fewer or more."""
     size, last_size = share.stop - share.start, last.stop - last.start
     if last_size <= size:
         return rows.batch(size)
     return rows.group_by_window(
-        key_func=lambda image, label, position: tf.minimum(
-            position // batch_size, steps - 1
-        ),
+        key_func=lambda *row: tf.minimum(row[-1] // batch_size, steps - 1),
         reduce_func=lambda step, window: window.batch(2 * batch_size),
         window_size_func=lambda step: tf.where(
             step == steps - 1, np.int64(last_size), np.int64(size)
@@ -204,7 +170,7 @@ def _finisher(augment, image_shape, pixel_range):
     return finish
 
 
-def _split(data, last_step, share, last):
+def split(data, last_step, share, last):
     """Cuts every worker batch into those of its replicas, in turn."""
     if all(part.cuts == (0, part.stop - part.start) for part in (share, last)):
         return data  # one replica, and no row read for its neighbour alone

@@ -9,6 +9,11 @@ _COLUMNS = (
     *("brightness", "contrast", "saturation", "hue", "cutout_x", "cutout_y"),
     *("mix", "mix_kind", "mix_x", "mix_y"),
     *("crop_area", "crop_aspect", "crop_x", "crop_y"),
+    *("flip_vertical", "scale_x", "scale_y", "expand", "expand_x", "expand_y"),
+    *(f"perspective_{axis}{corner}" for axis in "xy" for corner in range(4)),
+    *("intensity", "gamma", "pca_0", "pca_1", "pca_2", "blur", "noise", "noise_seed"),
+    *("mosaic", "mosaic_x", "mosaic_y"),
+    *(f"rand_augment_{kind}_{i}" for kind in ("choice", "sign") for i in range(4)),
 )
 
 
@@ -34,3 +39,11 @@ def _scramble(bits):
         bits = bits ^ tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
         bits = bits * tf.constant(factor, tf.uint32)
     return bits
+
+
+def pixel_bits(uniform, shape):
+    """Returns uint32 of `shape`: a hash of one uniform number and each one's index."""
+    seed = tf.cast(tf.cast(uniform * 2**32, tf.int64), tf.uint32)
+    index = tf.range(int(np.prod(shape)), dtype=tf.int64)
+    bits = _scramble(tf.cast(index, tf.uint32) * tf.constant(0x9E3779B9, tf.uint32))
+    return tf.reshape(_scramble(bits + seed), shape)

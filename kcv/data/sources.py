@@ -1,5 +1,7 @@
 """What a data set is: records in a reproducible order and how to decode one."""
 
+import importlib
+import inspect
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,10 +10,36 @@ import numpy as np
 import tensorflow as tf
 
 SPLITS = ("train", "validation", "test")
+FORMATS = {  # prefix of a name: module and function in kcv.data.readers
+    "imagenet": "imagenet.open_split",
+    "voc": "voc.open_split",
+    "coco": "coco.open_split",
+    "yolo": "yolo.open_split",
+    "cityscapes": "cityscapes.open_split",
+    "ade20k": "ade20k.open_split",
+    "masks": "semantic_png.open_split",
+    "cub": "cub.open_split",
+    "mpii": "mpii.open_split",
+    "flying_chairs": "flying.open_chairs",
+    "flying_things": "flying.open_things",
+    "sintel": "sintel.open_split",
+    "kitti_flow": "kitti.open_flow",
+    "kitti_stereo": "kitti.open_stereo",
+    "kitti_depth": "kitti.open_depth",
+    "middlebury": "middlebury.open_split",
+    "videos": "video_folder.open_folder",
+    "ucf101": "video_lists.open_ucf101",
+    "hmdb51": "video_lists.open_hmdb51",
+    "kinetics": "video_folder.open_kinetics",
+    "vqa": "vqa.open_split",
+    "clevr": "clevr.open_split",
+    "gqa": "gqa.open_split",
+    "movieqa": "movieqa.open_split",
+}
 
 
 class Source(NamedTuple):
-    """One split of a classification data set.
+    """One split of a data set.
 
     Parameters:
         name: What the user asked for, `"digits"`, `"tfds:cifar10"` or a path.
@@ -26,6 +54,10 @@ class Source(NamedTuple):
         records: Tensors with one row a record where the set has random access, else
             None: then the data set is a stream.
         cache: Decoded images by size, filled by `batches`; belongs to this object.
+        keys: {key: (shape, dtype)} of what `decode` gives where that is more than an
+            image and its label; see `kcv.data.readers.record_keys`. Then the batches
+            are made by `kcv.data.structured`.
+        bad: One line for each record that is malformed and left out.
     """
 
     name: str
@@ -36,18 +68,22 @@ class Source(NamedTuple):
     fingerprint: str
     records: dict | None = None
     cache: dict | None = None
+    keys: dict | None = None
+    bad: tuple[str, ...] = ()
 
 
 def source(name, split, seed=0, **options):
     """Opens one split of a data set.
 
     Args:
-        name: `"digits"`, `"tfds:NAME"`, `"tfds:NAME/CONFIG"` or the path of a folder of
-            class folders.
+        name: `"digits"`; `"scenes/VIEW"`; `"motorcycle"`; `"tfds:NAME"`,
+            `"tfds:NAME/CONFIG"`; `"FORMAT:PATH"` with a format of `FORMATS`; or the
+            path of a folder of class folders.
         split: `"train"`, `"validation"` or `"test"`.
         seed: Which split is drawn where the set brings none of its own.
-        **options: Keyword arguments of `kcv.data.folder.open_split` or
-            `kcv.data.tfds.open_split`.
+        **options: Keyword arguments of `open_split` of `kcv.data.folder`,
+            `kcv.data.tfds`, `kcv.data.scenes_source` or the reader in
+            `kcv.data.readers`.
 
     Returns:
         A `Source`.
@@ -59,24 +95,53 @@ def source(name, split, seed=0, **options):
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     name = os.fspath(name)
-    is_known = name == "digits" or name.startswith("tfds:")
-    if not is_known and os.sep not in name and not os.path.exists(name):
-        raise ValueError(
-            f"unknown data {name!r}: 'digits', 'tfds:NAME', 'tfds:NAME/CONFIG' or the"
-            " path of a folder of class folders"
-        )
+    kind, _, path = name.partition(":")
     # Imported here so that digits need neither Pillow's formats nor TFDS.
     if name == "digits":
         from kcv.data import digits
 
         return digits.open_split(split, **options)
-    if name.startswith("tfds:"):
+    if kind == "tfds":
         from kcv.data import tfds
 
         return tfds.open_split(name, split, seed=seed, **options)
+    if name.startswith("scenes/"):
+        from kcv.data import scenes_source, structured
+
+        records = scenes_source.open_split(name, split, seed=seed, **options)
+        return structured.source_of(records)
+    if kind in FORMATS and path:
+        from kcv.data import structured
+
+        return structured.source_of(_read(kind, path, split, options))
+    if name == "motorcycle":
+        from kcv.data import structured
+        from kcv.data.readers import middlebury
+
+        return structured.source_of(middlebury.motorcycle(**options))
+    if os.sep not in name and not os.path.exists(name):
+        formats = ", ".join(f"'{kind}:PATH'" for kind in FORMATS)
+        raise ValueError(
+            f"unknown data {name!r}: 'digits', 'scenes/VIEW', 'motorcycle',"
+            f" 'tfds:NAME', {formats}, or the path of a folder of class folders"
+        )
     from kcv.data import folder
 
     return folder.open_split(name, split, seed=seed, **options)
+
+
+def _read(kind, path, split, options):
+    """Opens a reader's split; wrong options are named with those that there are."""
+    module, _, function = FORMATS[kind].partition(".")
+    reader = importlib.import_module(f"kcv.data.readers.{module}")
+    open_split = getattr(reader, function)
+    known = list(inspect.signature(open_split).parameters)[2:]
+    for option in options:
+        if option not in known:
+            raise ValueError(
+                f"{kind}:{path} has no option {option!r}; known: {', '.join(known)}"
+            )
+    return open_split(path, split, **options)
 
 
 def labels(source):

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from kcv.train import checkpoint
 from kcv.train.batch_norm import training_batch_norm
+from kcv.train.data_wait import DataWait
 from kcv.train.running_means import RunningMeans
 from kcv.train.stop_signal import StopSignal
 from kcv.train.strategy import is_chief
@@ -88,7 +89,8 @@ def train(
 
     Returns:
         The history: one dict an epoch, equal however often training was interrupted,
-        but for "seconds".
+        but for "seconds" and "waiting", the share of a step's time in which it waited
+        for its batch.
 
     Raises:
         TrainingError: if the loss is not finite or has exploded, or a worker is gone.
@@ -99,7 +101,9 @@ def train(
     folder = pathlib.Path(checkpoint_dir)
     optimizer.build(model.trainable_variables)
     variables = list(model.variables) + list(optimizer.variables)
-    step, state = _make_step(strategy, model, losses, optimizer, clip_norm, jit_compile)
+    step, state, wait = _make_step(
+        strategy, model, losses, optimizer, clip_norm, jit_compile
+    )
 
     position = checkpoint.restore(folder, variables) or {"epoch": 0, "step": 0}
     history = position.get("history", [])
@@ -141,11 +145,12 @@ def train(
 
             _check(state, folder)
             row = {"epoch": epoch + 1, "learning_rate": rate, **state.means()}
-            row["seconds"] = time.monotonic() - started
+            row |= {"seconds": time.monotonic() - started, "waiting": wait.share()}
             if validate:
                 row |= {f"validation_{k}": v for k, v in validate().items()}
             history.append(row)
             state.reset()
+            wait.reset()
             start_step = 0
             save(epoch + 1, 0)
             if on_epoch:
@@ -190,8 +195,8 @@ def make_evaluate(model: keras.Model, losses: Callable, data: Callable, steps: i
 
 
 def _make_step(strategy, model, losses, optimizer, clip_norm, jit_compile):
-    """Returns (step, state): `step(iterator)` takes one step and adds to `state`."""
-    state = RunningMeans()
+    """Returns (step, state, wait): `step(iterator)` takes one step and adds to both."""
+    state, wait = RunningMeans(), DataWait()
     replicas = strategy.num_replicas_in_sync
     trainable = list(model.trainable_variables)
     if jit_compile and replicas > 1 and not tf.config.list_physical_devices("GPU"):
@@ -220,11 +225,11 @@ def _make_step(strategy, model, losses, optimizer, clip_norm, jit_compile):
 
     @tf.function
     def step(iterator):
-        sums = strategy.run(compute, (next(iterator),))
+        sums = strategy.run(compute, (wait.next(iterator),))
         state.add(strategy.reduce("SUM", sums, axis=None))
         state.watch(optimizer)
 
-    return step, state
+    return step, state, wait
 
 
 def _all_reduce(value, replicas):

@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kcv.train.data_wait import ALARM
+
 REFRESH_SECONDS = 0.5
 
 
@@ -25,10 +27,21 @@ class TrainingProgress:
         batch_size: images in a global batch, for images/s.
         quiet: print and write nothing; for all workers but the first.
         events: folder for TensorBoard events, or None.
+        slowest_stage: names the slowest stage of the input in words; called once, when
+            training first waits for data for more than a tenth of the time.
     """
 
-    def __init__(self, title, epochs, batch_size, quiet=False, events=None):
+    def __init__(
+        self,
+        title,
+        epochs,
+        batch_size,
+        quiet=False,
+        events=None,
+        slowest_stage=None,
+    ):
         self.title, self.epochs, self.batch_size = title, epochs, batch_size
+        self.quiet, self.slowest_stage, self.has_warned = quiet, slowest_stage, False
         self.events = None
         if events and not quiet:
             self.events = tf.summary.create_file_writer(str(events))
@@ -87,11 +100,22 @@ class TrainingProgress:
         means = ", ".join(
             f"{name.replace('validation_', 'val ')} {value:.4f}"
             for name, value in row.items()
-            if name not in ("epoch", "learning_rate", "seconds")
+            if name not in ("epoch", "learning_rate", "seconds", "waiting")
         )
         self.console.print(
             f"{self.title} {row['epoch']}/{self.epochs}: {means} "
-            f"(rate {row['learning_rate']:.2g}, {row['seconds']:.1f} s)",
+            f"(rate {row['learning_rate']:.2g}, {row['seconds']:.1f} s, "
+            f"{row['waiting']:.0%} of it waiting for data)",
             highlight=False,
             soft_wrap=True,
         )
+        if row["waiting"] > ALARM and not self.quiet and not self.has_warned:
+            self.has_warned = True
+            self._warn(row["waiting"])
+
+    def _warn(self, waiting):
+        """Says that the input is the bottleneck, and which part of it."""
+        line = f"training waited for data {waiting:.0%} of the time"
+        if self.slowest_stage:
+            line += f"; the slowest stage is {self.slowest_stage()}"
+        self.console.print(line, highlight=False, soft_wrap=True, style="yellow")

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from kcv.viz import style
 
 VALIDATION = ("validation_", "val_")
-_NOT_CURVES = ("epoch", "step", "seconds", "images_per_second")
+_NOT_CURVES = ("epoch", "step", "seconds", "waiting", "images_per_second")
 _LOWER_IS_BETTER = ("loss", "error")
 
 

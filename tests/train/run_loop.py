@@ -127,4 +127,5 @@ with strategy.scope():
         total = float(sum(np.abs(w.astype("float64")).sum() for w in weights))
         for row in history:
             row.pop("seconds")
+            row.pop("waiting")
         print(json.dumps({"history": history, "digest": digest, "total": total}))
