@@ -67,6 +67,11 @@ def batches(
     """
     image_shape, pixel_range = tuple(image_shape), tuple(pixel_range)
     check(batch_size, image_shape, pixel_range, replicas)
+    if source.keys:
+        raise ValueError(
+            f"{source.name} is no classification set: its records have"
+            f" {', '.join(source.keys)}"
+        )
     steps = num_steps(source, batch_size)
     if not 0 <= start_step <= steps:
         raise ValueError(f"start_step {start_step} is not within 0..{steps}")

@@ -146,7 +146,7 @@ def _read(kind, path, split, options):
 
 def labels(source):
     """Returns the labels of all examples in natural order, int32 (num_examples,)."""
-    if source.records is not None:
+    if source.records is not None and "labels" in source.records:
         return np.asarray(source.records["labels"])
     decoded = source.elements(None).map(lambda record: source.decode(record)["labels"])
     return np.fromiter(decoded.as_numpy_iterator(), np.int32, source.num_examples)

@@ -19,10 +19,13 @@ _PIXELS = ("images", "next_images", "frames")
 def source_of(records):
     """Returns the `Source` of the `Records` of a reader.
 
-    The place of a record that turns out malformed is taken by the next one.
+    The place of a record that turns out malformed is taken by the next one. Records of
+    images and labels alone are a classification set, which has no `keys`.
     """
     read = skipping(records)
-    names = list(records.keys)
+    names = [key for key in records.keys if key != "image_id"]
+    is_classification = set(names) == {"images", "labels"}
+    names = names if is_classification else list(records.keys)
 
     def read_or_next(index):
         for step in range(records.count):
@@ -31,19 +34,20 @@ def source_of(records):
                 return tuple(_to_numpy(record[key], records.keys[key]) for key in names)
         raise ValueError(f"{records.name}: not one record can be read")
 
-    types = [_tf_type(dtype) for _, dtype in records.keys.values()]
+    types = [_tf_type(records.keys[name][1]) for name in names]
 
     def decode(row, size=None):
         values = tf.numpy_function(read_or_next, [row["index"]], types)
-        for value, (shape, _) in zip(values, records.keys.values()):
-            value.set_shape(shape)
+        for name, value in zip(names, values):
+            value.set_shape(records.keys[name][0])
         return dict(zip(names, values))
 
     index = {"index": np.arange(records.count)}
     source = sources.source_in_memory(
         records.name, index, decode, records.class_names, records.fingerprint
     )
-    return source._replace(keys=dict(records.keys), bad=tuple(records.bad))
+    keys = None if is_classification else dict(records.keys)
+    return source._replace(keys=keys, bad=tuple(records.bad))
 
 
 def structured_batches(
@@ -115,6 +119,7 @@ def structured_batches(
         return batch
 
     rows = images.record_rows(source, at, (batch_size, share, last), seed, epoch)
+    rows = rows.take(-1 if start_step < steps else 0)
     rows = rows.map(
         fitted, num_parallel_calls=threads or os.cpu_count(), deterministic=True
     )
@@ -171,7 +176,7 @@ def _fitter(source, image_shape, slots, mode, seed, epoch):
 
 def _to_numpy(value, key):
     """An array as TensorFlow takes it; text as bytes."""
-    if key[1] != "str":
+    if not _is_text(key[1]):
         return np.asarray(value, key[1])
     texts = np.asarray(value, object)
     return np.array([_bytes(text) for text in texts.ravel()], object).reshape(
@@ -184,4 +189,8 @@ def _bytes(text):
 
 
 def _tf_type(dtype):
-    return tf.string if dtype == "str" else tf.as_dtype(dtype)
+    return tf.string if _is_text(dtype) else tf.as_dtype(dtype)
+
+
+def _is_text(dtype):
+    return np.dtype(dtype).kind in "UO"

@@ -1,4 +1,4 @@
-"""Any classification set of TensorFlow Datasets, `tfds:NAME` or `tfds:NAME/CONFIG`."""
+"""Any set of images or videos of TensorFlow Datasets, `tfds:NAME[/CONFIG]`."""
 
 import hashlib
 import itertools
@@ -7,17 +7,21 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from kcv.data import jpeg, preprocess, sources
+from kcv.data import jpeg, preprocess, sources, tfds_features
 
 MEMORY_BYTES = 2**28  # data sets up to this size are read once and shuffled as a whole
 _ENCODED = tfds.decode.PartialDecoding(
     {"image": True, "label": True}, decoders={"image": tfds.decode.SkipDecoding()}
 )
 _SHUFFLE_BUFFER = 16384  # records; encoded images of larger sets
+_SHUFFLE_BUFFER_DECODED = 256  # records with everything that they say
 
 
 def open_split(name, split, seed=0, data_dir=None, download=True):
-    """Opens one split of a TFDS set with the features "image" and "label".
+    """Opens one split of a TFDS set.
+
+    With the features "image" and "label" and no boxes it is a classification set; of
+    others, `kcv.data.tfds_features` says what becomes a key of their records.
 
     A set without validation gives up the last tenth of its training images for it.
     Where only train and validation have labels, the official validation images are the
@@ -38,7 +42,7 @@ def open_split(name, split, seed=0, data_dir=None, download=True):
         A `Source`.
 
     Raises:
-        ValueError: Unknown set, no classification set, or it is not there.
+        ValueError: Unknown set, one without images, or it is not there.
     """
     del seed
     builder = _builder(name, data_dir)
@@ -48,32 +52,16 @@ def open_split(name, split, seed=0, data_dir=None, download=True):
     if not (
         isinstance(keys.get("image"), tfds.features.Image)
         and isinstance(keys.get("label"), tfds.features.ClassLabel)
+        and "objects" not in keys
     ):
-        raise ValueError(
-            f"{name} is not a classification set: it has the features"
-            f" {', '.join(sorted(keys)) or 'none'}, but 'image' and a class 'label' are"
-            " needed"
-        )
-    instruction = _instruction(name, builder, split)
-    num_examples, num_bytes = 0, 0
-    if builder.info.splits:
-        info = builder.info.splits[instruction]
-        num_examples, num_bytes = info.num_examples, info.num_bytes
-    content = (builder.info.full_name, instruction, num_examples, num_bytes)
+        return _structured(name, builder, split)
+    instruction = _instruction(name, builder, split, _has_labels)
+    num_examples, num_bytes, fingerprint = _facts(builder, instruction)
 
     def elements(seed):
-        config = tfds.ReadConfig(try_autocache=False, shuffle_seed=seed)
-        config.options.autotune.enabled = False
-        data = builder.as_dataset(
-            split=instruction,
-            shuffle_files=seed is not None,
-            decoders=_ENCODED,
-            read_config=config,
-        )
+        data = _read(builder, instruction, seed, _ENCODED)
         data = data.map(lambda row: {"image": row["image"], "labels": row["label"]})
-        if seed is None:
-            return data
-        return data.shuffle(_SHUFFLE_BUFFER, seed, reshuffle_each_iteration=False)
+        return _shuffled(data, seed, _SHUFFLE_BUFFER)
 
     source = sources.Source(
         name,
@@ -81,7 +69,7 @@ def open_split(name, split, seed=0, data_dir=None, download=True):
         lambda record, size=None: _decode(features["image"], record, size),
         num_examples,
         tuple(features["label"].names),
-        hashlib.sha256(repr(content).encode()).hexdigest(),
+        fingerprint,
     )
     if num_bytes > MEMORY_BYTES:
         return source
@@ -90,6 +78,59 @@ def open_split(name, split, seed=0, data_dir=None, download=True):
     return sources.source_in_memory(
         name, records, source.decode, source.class_names, source.fingerprint
     )
+
+
+def _structured(name, builder, split):
+    """The `Source` of a set that says other things than a label."""
+    features = builder.info.features
+    found = tfds_features.mapping(features or {})
+    if found is None:
+        raise ValueError(
+            f"{name} has neither images nor videos: its features are"
+            f" {', '.join(sorted(dict(features or {}))) or 'none'}"
+        )
+    instruction = _instruction(name, builder, split, _has_objects)
+    num_examples, _, fingerprint = _facts(builder, instruction)
+    return sources.Source(
+        name,
+        lambda seed: _shuffled(
+            _read(builder, instruction, seed), seed, _SHUFFLE_BUFFER_DECODED
+        ),
+        lambda record, size=None: found.to_record(record),
+        num_examples,
+        found.class_names,
+        fingerprint,
+        keys=found.keys,
+    )
+
+
+def _facts(builder, instruction):
+    """Number of examples, bytes on disk and fingerprint of a split."""
+    num_examples, num_bytes = 0, 0
+    if builder.info.splits:
+        info = builder.info.splits[instruction]
+        num_examples, num_bytes = info.num_examples, info.num_bytes
+    content = (builder.info.full_name, instruction, num_examples, num_bytes)
+    fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
+    return num_examples, num_bytes, fingerprint
+
+
+def _read(builder, instruction, seed, decoders=None):
+    """The examples of a split, its files shuffled by `seed`."""
+    config = tfds.ReadConfig(try_autocache=False, shuffle_seed=seed)
+    config.options.autotune.enabled = False
+    return builder.as_dataset(
+        split=instruction,
+        shuffle_files=seed is not None,
+        decoders=decoders,
+        read_config=config,
+    )
+
+
+def _shuffled(data, seed, size):
+    if seed is None:
+        return data
+    return data.shuffle(size, seed, reshuffle_each_iteration=False)
 
 
 def _builder(name, data_dir):
@@ -127,7 +168,7 @@ def _prepare(name, builder, download):
         ) from error
 
 
-def _instruction(name, builder, split):
+def _instruction(name, builder, split, has_truth):
     """Returns the TFDS split that serves as "train", "validation" or "test"."""
     splits = builder.info.splits
     if not splits:  # no metadata: tfds.testing.mock_data
@@ -135,8 +176,8 @@ def _instruction(name, builder, split):
     have = [part for part in sources.SPLITS if part in splits]
     if "train" not in have:
         raise ValueError(f"{name} has no split 'train', only {', '.join(splits)}")
-    if "test" in have and not _has_labels(builder, "test"):
-        have.remove("test")  # as in ImageNet
+    if "test" in have and not has_truth(builder, "test"):
+        have.remove("test")  # as in ImageNet and COCO
     if len(have) == 3:
         return split
     if have == ["train"]:
@@ -151,6 +192,14 @@ def _has_labels(builder, split):
     data = builder.as_dataset(split=split, decoders=_ENCODED)
     rows = itertools.islice(data.as_numpy_iterator(), 1)
     return all(row["label"] >= 0 for row in rows)
+
+
+def _has_objects(builder, split):
+    """Whether one of the first examples has an object, if the set has objects."""
+    if "objects" not in builder.info.features:
+        return True
+    rows = itertools.islice(builder.as_dataset(split=split).as_numpy_iterator(), 8)
+    return any(len(row["objects"]["bbox"]) for row in rows)
 
 
 def _decode(feature, record, size):

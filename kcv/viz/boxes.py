@@ -8,7 +8,7 @@ from kcv.viz import colors, style, text
 _DASH, _SPACE = 5, 4  # pixels
 
 
-def draw_boxes(image, boxes, names, fills=None, dashed=(), scale=1):
+def draw_boxes(image, boxes, names, fills=None, dashed=(), scale=1, numbers=None):
     """Draws boxes and writes a name at each.
 
     Args:
@@ -18,6 +18,7 @@ def draw_boxes(image, boxes, names, fills=None, dashed=(), scale=1):
         fills: n colours; `colors.palette` by default.
         dashed: n flags: a dashed outline, as for crowds.
         scale: What `image` has been enlarged by since the boxes were true.
+        numbers: n numbers of the boxes; from 1 on by default.
 
     Returns:
         uint8 (h, w, 3), and [(color, text)] for a legend: the names that found no free
@@ -27,6 +28,7 @@ def draw_boxes(image, boxes, names, fills=None, dashed=(), scale=1):
     draw = ImageDraw.Draw(picture)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4) * scale
     fills = colors.palette(len(boxes)) if fills is None else fills
+    numbers = range(1, len(boxes) + 1) if numbers is None else numbers
     dashed = dashed if len(dashed) else [False] * len(boxes)
     for box, fill, is_dashed in zip(boxes, fills, dashed):
         _outline(draw, box, colors.rgb(fill), is_dashed)
@@ -37,7 +39,7 @@ def draw_boxes(image, boxes, names, fills=None, dashed=(), scale=1):
         boxes[named],
         [names[i] for i in named],
         [fills[i] for i in named],
-        [i + 1 for i in named],
+        [numbers[i] for i in named],
     )
     return np.asarray(picture), left_over
 

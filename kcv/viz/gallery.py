@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kcv.viz import style
+from kcv.viz import style, tiles
 
 _SIDE, _FRAME, _GAP = 160, 5, 18  # pixels
 _TEXT, _LINE_HEIGHT = 15, 20
@@ -53,26 +53,11 @@ def save_gallery(
     )
     for i, image in enumerate(images):
         left, top = _GAP + i % columns * width, _GAP + i // columns * height
-        sheet.paste(_fitted(_as_uint8(image, pixel_range)), (left, top))
+        sheet.paste(_fitted(tiles.as_uint8(image, pixel_range)), (left, top))
         draw = ImageDraw.Draw(sheet)
         _frame(draw, left, top, None if correct is None else bool(correct[i]))
         _caption(draw, left, top + _SIDE + 6, titles[i])
     return style.save(sheet, path)
-
-
-def _as_uint8(image, pixel_range):
-    image = np.asarray(image)
-    if image.dtype != np.uint8:
-        low, high = pixel_range
-        image = np.clip((image.astype("float64") - low) / (high - low), 0, 1)
-        image = np.round(np.nan_to_num(image) * 255).astype("uint8")
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"an image has shape {image.shape}; 1 or 3 channels are needed"
-        )
-    return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
 def _fitted(pixels):

@@ -22,6 +22,7 @@ _SHAPES = {  # the same letter is the same number; c is 1 or 3
     "flow_valid": "h w 1",
     "flow_backward": "h w 2",
     "occlusion": "h w 1",
+    "relations": "m m r",
 }
 
 
@@ -59,4 +60,4 @@ def _fits(name, number, numbers):
         return number == int(name)
     if name == "c":
         return number in (1, 3)
-    return number == numbers.get(name, number) and (number > 0 or name in "ntpk")
+    return number == numbers.get(name, number) and (number > 0 or name in "ntpkm")

@@ -31,7 +31,9 @@ def of_record(record, names, keys, width):
     if "questions" in keys or "answers" in keys or "answer_class" in keys:
         lines += _question(record, names)
         keys = keys - set(_ASKED)
-    named = {"labels", "captions", "attributes"}
+    if "relations" in keys:
+        lines += _relations(record, names)
+    named = {"labels", "captions", "attributes", "relations"}
     rest = [key for key in record if key in keys - named]
     lines += [
         Line(_plain(key, record[key]), text.SMALL, color=style.MUTED) for key in rest
@@ -63,7 +65,7 @@ def _question(record, names):
         Line(each, text.NORMAL, True) for each in texts(record.get("questions", ()))
     ]
     answers = texts(record.get("answers", ()))
-    for choice in texts(record.get("choices", ())):
+    for choice in filter(None, texts(record.get("choices", ()))):  # "" fills up
         mark = "\N{BLACK CIRCLE}" if choice in answers else "\N{WHITE CIRCLE}"
         color = style.GREEN if choice in answers else style.INK
         lines.append(Line(f"{mark} {choice}", color=color, indent=14))
@@ -74,6 +76,26 @@ def _question(record, names):
     if told:
         line = f"\N{RIGHTWARDS ARROW} {' '.join(told)}"
         lines.append(Line(line, bold=True, color=style.GREEN))
+    return lines
+
+
+def _relations(record, names):
+    """What each thing is to the others: 1 is true, 0 is not, less is not known."""
+    told = record["relations"]
+    count = min(len(told), len(record.get("boxes", told)))
+    told = told[:count, :count]
+    known = names.get("relations", ()) if isinstance(names, Mapping) else ()
+    known = [known[k] if k < len(known) else str(k) for k in range(told.shape[2])]
+    lines = []
+    for i, row in enumerate(told):
+        others = np.arange(count) != i
+        parts = []
+        for value, mark in ((1, ""), (-1, "?")):
+            for k, name in enumerate(known):
+                found = np.flatnonzero((row[:, k] == value) & others) + 1
+                if len(found):
+                    parts.append(f"{name}{mark} {' '.join(map(str, found))}")
+        lines.append(Line(f"{i + 1}: {', '.join(parts) or 'nothing'}", text.SMALL))
     return lines
 
 

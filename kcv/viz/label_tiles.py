@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from kcv.viz import boxes, colors, map_tiles, maps, masks, skeleton, text, tiles
 from kcv.viz.tiles import Tile
-from kcv.viz.view import counted, with_legend
+from kcv.viz.view import with_legend
 
 _FRAME = 144  # side of a clip's frame, pixels
 
@@ -30,12 +30,12 @@ def of_record(record, view):
 
 def _images(record, view, key):
     height, width = record["images"].shape[:2]
-    return [Tile(view.image, f"image, {width} x {height}")]
+    return [Tile(view.image, f"images, {width} x {height}")]
 
 
 def _next_images(record, view, key):
     image = tiles.as_uint8(record["next_images"], view.pixel_range)
-    return [Tile(tiles.scaled_picture(image, view.scale), "next image")]
+    return [Tile(tiles.scaled_picture(image, view.scale), "next_images")]
 
 
 def _frames(record, view, key):
@@ -47,7 +47,7 @@ def _frames(record, view, key):
         tiles.scaled_picture(tiles.as_uint8(frame, view.pixel_range), scale)
         for frame in frames
     ]
-    title = f"{len(strip)} frames, {frames.shape[2]} x {frames.shape[1]}"
+    title = f"frames: {len(strip)}, {frames.shape[2]} x {frames.shape[1]}"
     return [Tile(tiles.flowed(strip, view.width - 2, 3), title)]
 
 
@@ -78,13 +78,14 @@ def _boxes(record, view, key):
         fills[drawn],
         crowd[drawn],
         view.scale,
+        [i + 1 for i in drawn],
     )
     legend += [
         (fills[i], f"no area: {_box_name(record, view, i)}")
         for i in real
         if i not in drawn
     ]
-    title = counted(len(real), "box", "boxes")
+    title = f"boxes: {len(real)}"
     title += f" in {len(found)} slots" if len(found) > len(real) else ""
     title += ", dashed: whole extent" if "full_boxes" in record else ""
     title += ", dashed: crowd or difficult" if crowd[real].any() else ""
@@ -92,7 +93,7 @@ def _boxes(record, view, key):
 
 
 def _box_name(record, view, i):
-    words = []
+    words = [str(i + 1)] if "relations" in record else []  # they name it by number
     if "classes" in record:
         words.append(view.name("classes", record["classes"][i]))
     if "visibility" in record and record["visibility"][i] < 0.995:
@@ -106,7 +107,7 @@ def _masks(record, view, key):
     fills = colors.palette(len(large))
     picture = masks.draw_masks(view.image, large, fills)
     drawn = [i for i, mask in enumerate(large) if mask.any()]
-    title = counted(len(drawn), "mask", "masks") if key == "masks" else key
+    title = f"{key}: {len(drawn)}"
     if len(drawn) < len(large):
         title += f", {len(large) - len(drawn)} empty"
     legend = []
@@ -123,10 +124,11 @@ def _semantic(record, view, key):
     labels = np.asarray(record[key])
     ignore = maps.IGNORE if key == "semantic" else None
     large = view.at_scale(labels)
-    legend = [
-        (maps.label_colors([max(label, 0)])[0], view.name(key, label))
-        for label in np.unique(labels[labels != ignore]).tolist()
-    ]
+    found = np.unique(labels[labels != ignore]).tolist()
+    names = [view.name(key, label) for label in found]
+    if key not in ("semantic", *view.named):  # its labels are no classes
+        names = [str(label) for label in found]
+    legend = list(zip(maps.label_colors(found), names))
     if (labels == ignore).any():
         square = np.full((11, 11, 3), 255, np.uint8)
         square = tiles.hatched(square, np.ones((11, 11), bool))
@@ -138,7 +140,7 @@ def _keypoints(record, view, key):
     found = record["keypoints"]
     picture = skeleton.draw_skeletons(view.image, found, view.edges, view.scale)
     labelled = (found[..., 2] > 0).any(axis=1).sum() if len(found) else 0
-    title = counted(int(labelled), "set of keypoints", "sets of keypoints")
+    title = f"keypoints: {labelled}"
     if len(found) > labelled:
         title += f", {len(found) - labelled} not labelled"
     if (found[..., 2] == 1).any():
@@ -167,7 +169,6 @@ def _by_shape(key, value, view):
 _DRAWERS = {  # in the order of the tiles
     "images": _images,
     "next_images": _next_images,
-    "frames": _frames,
     "boxes": _boxes,
     "masks": _masks,
     "semantic": _semantic,
@@ -180,6 +181,7 @@ _DRAWERS = {  # in the order of the tiles
     "flow": map_tiles.draw_flow,
     "flow_backward": map_tiles.draw_flow_backward,
     "occlusion": map_tiles.draw_occlusion,
+    "frames": _frames,
 }
 _WITH = {  # keys that these show too
     "boxes": ("classes", "crowd", "visibility", "full_boxes"),

@@ -13,6 +13,7 @@ _WHEEL = 72  # side of a legend, pixels
 
 
 def draw_values(record, view, key):
+    """Numbers, such as depth, with a scale below."""
     values = record[key].astype(np.float64)
     known = record.get(f"{key}_valid", values > 0 if key == "depth" else None)
     limits = maps.limits_of(values, known)
@@ -23,6 +24,7 @@ def draw_values(record, view, key):
 
 
 def draw_normals(record, view, key):
+    """Surface normals."""
     legend = [((255, 128, 128), "right"), ((128, 255, 128), "up")]
     legend.append(((128, 128, 255), "to the camera"))
     picture = maps.draw_normals(view.at_scale(record["normals"]))
@@ -38,6 +40,7 @@ def draw_light(record, view, key):
 
 
 def draw_flow(record, view, key):
+    """Flow; and the next image moved back by it, which is to look like the image."""
     flow, valid = record["flow"], record.get("flow_valid")
     longest = flow_wheel.longest(flow, valid)
     made = [_flow_tile("flow", flow, valid, longest, view)]
@@ -49,14 +52,15 @@ def draw_flow(record, view, key):
                 hidden = hidden | (record[key].reshape(hidden.shape) == hides)
         back = tiles.scaled_picture(back, view.scale)
         picture = tiles.hatched(back, view.at_scale(hidden))
-        made.append(Tile(picture, "next image moved back by flow"))
+        made.append(Tile(picture, "next_images moved back by flow"))
     return made
 
 
 def draw_flow_backward(record, view, key):
+    """Flow from the next image to this one, its own longest at the rim."""
     flow = record["flow_backward"]
     longest = flow_wheel.longest(flow)
-    return [_flow_tile("flow backward", flow, None, longest, view)]
+    return [_flow_tile("flow_backward", flow, None, longest, view)]
 
 
 def _flow_tile(title, flow, valid, longest, view):
@@ -71,6 +75,7 @@ def _flow_tile(title, flow, valid, longest, view):
 
 
 def draw_occlusion(record, view, key):
+    """Pixels that the next image does not show."""
     marked = view.at_scale(record["occlusion"][..., 0])
     share = float(np.mean(record["occlusion"] > 0))
     title = f"occlusion, {100 * share:.1f} %"

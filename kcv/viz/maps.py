@@ -15,22 +15,26 @@ def draw_labels(labels, ignore=IGNORE):
     """Colours a map of labels.
 
     Args:
-        labels: int (h, w); below 0 is as 0, the first class.
+        labels: int (h, w); see `label_colors`.
         ignore: The label that is hatched.
 
     Returns:
         uint8 (h, w, 3).
     """
     labels = np.asarray(labels).astype(np.int64)
-    known = np.where(labels == ignore, 0, np.maximum(labels, 0))
-    found, where = np.unique(known, return_inverse=True)
+    found, where = np.unique(labels, return_inverse=True)
     picture = label_colors(found)[where.reshape(labels.shape)]
     return tiles.hatched(picture, labels == ignore)
 
 
 def label_colors(labels):
-    """Returns uint8 (n, 3), the colours of labels (n,); label 0 is neutral."""
+    """Returns uint8 (n, 3), the colours of labels (n,).
+
+    Label 0 is neutral, as it mostly is the background; where labels are below 0, these
+    are, and 0 has a colour.
+    """
     labels = np.asarray(labels, np.int64).reshape(-1)
+    labels = np.maximum(labels + 1, 0) if (labels < 0).any() else labels
     known = colors.palette(int(labels.max(initial=0)))
     known = np.concatenate([np.array([colors.NEUTRAL], np.uint8), known])
     return known[labels]

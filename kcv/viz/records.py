@@ -13,7 +13,7 @@ from PIL import Image
 
 from kcv.viz import label_shapes, label_text, label_tiles, style, text, tiles, view
 
-WIDTH = 1180  # of a panel, pixels
+WIDTH = 1320  # of a panel, pixels
 _SHEET = 2400  # a sheet is not wider, but for one wide panel
 _NARROWEST = 300  # text needs room
 _LARGEST = 30_000  # a side of a sheet that viewers still open, pixels
@@ -58,11 +58,11 @@ def draw_record(
     parts = [tiles.titled(tile) for tile in found]
     parts = [tiles.flowed(parts, width)] if parts else []
     room = max([_NARROWEST, *(part.shape[1] for part in parts)])
-    if title:
-        parts.insert(0, text.block([text.Line(title, text.NORMAL, True)], room))
     parts += label_text.of_record(record, class_names, set(record) - shown, room)
     if not parts:
         parts = [text.block([text.Line("empty record")], room)]
+    if title:
+        parts.insert(0, text.block([text.Line(title, text.NORMAL, True)], room))
     return tiles.bordered(tiles.stack(parts, tiles.GAP), tiles.GAP)
 
 
@@ -81,8 +81,11 @@ def draw_gallery(
     Args:
         records: As for `draw_record`.
         path: Where to write.
-        class_names: As for `draw_record`, like the arguments that are not told here.
+        class_names: As for `draw_record`.
         titles: A line a record; its number by default.
+        edges: As for `draw_record`.
+        max_flow: As for `draw_record`.
+        pixel_range: As for `draw_record`.
 
     Returns:
         The path.

@@ -136,9 +136,9 @@ def legend(entries, width):
 
 def _entry(color, name, width):
     if not isinstance(color, np.ndarray) or color.ndim < 3:
-        square = np.empty((_SWATCH, _SWATCH, 3), np.uint8)
+        square = np.empty((_SWATCH - 2, _SWATCH - 2, 3), np.uint8)
         square[:] = colors.rgb(color)
-        color = square
+        color = bordered(square)
     color = np.pad(color, [(2, 0), (0, 0), (0, 0)], constant_values=255)
     room = max(width - color.shape[1] - 5, text.SMALL)
     font = style.font(text.SMALL)

@@ -38,6 +38,11 @@ class View(NamedTuple):
         """The record's (h, w, ...) as large as `image`."""
         return tiles.scaled(np.asarray(array), self.scale)
 
+    @property
+    def named(self):
+        """Keys that have names of their own."""
+        return tuple(self.names) if isinstance(self.names, Mapping) else ()
+
     def name(self, key, index):
         """Name of class `index` of a key."""
         return name_of(self.names, key, index)
@@ -67,9 +72,6 @@ def canvas(record, size, pixel_range):
 
 
 def with_legend(picture, title, entries):
+    """Returns a tile with (color, name) pairs below, or without any."""
     width = max(picture.shape[1], tiles.NARROWEST)
     return Tile(picture, title, tiles.legend(entries, width) if entries else None)
-
-
-def counted(count, one, many):
-    return f"{count} {one if count == 1 else many}"

@@ -55,33 +55,11 @@ class Trees(tfds.core.GeneratorBasedBuilder):
             yield number, {"image": image, "label": -1 if blind else number % 3}
 
 
-class Boxes(tfds.core.GeneratorBasedBuilder):
-    """No classification set."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def _info(self):
-        features = {
-            "image": tfds.features.Image(),
-            "boxes": tfds.features.BBoxFeature(),
-        }
-        features = tfds.features.FeaturesDict(features)
-        return tfds.core.DatasetInfo(builder=self, features=features)
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples()}
-
-    def _generate_examples(self):
-        box = tfds.features.BBox(0.0, 0.0, 1.0, 1.0)
-        yield 0, {"image": np.zeros((4, 4, 3), np.uint8), "boxes": box}
-
-
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     path = tmp_path_factory.mktemp("tfds")
     for config in Trees.BUILDER_CONFIGS:
         Trees(config=config, data_dir=path).download_and_prepare()
-    Boxes(data_dir=path).download_and_prepare()
     return path
 
 
@@ -182,7 +160,6 @@ def test_sets_that_cannot_be_used(data_dir, tmp_path, monkeypatch):
     check("tfds:no_such_set", "unknown TFDS data set 'tfds:no_such_set': see https")
     check("tfds:", "'tfds:' cannot be opened: ")
     check("tfds:trees/pine", "'tfds:trees/pine' cannot be opened: .*pine")
-    check("tfds:boxes", "boxes is not a classification set: it has the features boxes")
     check("tfds:trees/no_train", "has no split 'train', only test")
     check(
         "tfds:trees/full",

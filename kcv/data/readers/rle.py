@@ -1,0 +1,151 @@
+"""Masks of COCO files: polygons and run lengths, checked before they are decoded.
+
+Run lengths count pixels of 0, 1, 0, ... down the columns. Compressed, each is the
+difference to the one two before, in characters of 5 bits (cocoapi, common/maskApi.c).
+pycocotools draws the polygons; it trusts its input, so that is checked here first.
+"""
+
+import array
+import math
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+_DAMAGED = "compressed run lengths that are damaged"
+
+
+class Segments:
+    """The segmentations of many annotations, in few bytes.
+
+    A list of Python numbers takes 32 bytes a number and 64 a list; here it is 8.
+    """
+
+    def __init__(self):
+        self._numbers = array.array("d")
+        self._stops = array.array("q", [0])  # of each polygon, in _numbers
+        self._last = array.array("q", [0])  # of each annotation, in _stops
+        self._runs = {}
+
+    def __len__(self):
+        return len(self._last) - 1
+
+    def add(self, segmentation):
+        """Keeps one segmentation and says what is wrong with it, "" if nothing.
+
+        Args:
+            segmentation: As in the file: [[x1, y1, x2, y2, ...], ...], or {"size":
+                [height, width], "counts": [numbers] or compressed text}.
+        """
+        wrong = problem(segmentation)
+        if not wrong and isinstance(segmentation, dict):
+            counts = segmentation["counts"]
+            if isinstance(counts, list):
+                counts = array.array("q", counts)
+            self._runs[len(self)] = {**segmentation, "counts": counts}
+        elif not wrong:
+            for polygon in segmentation:
+                self._numbers.extend(polygon)
+                self._stops.append(len(self._numbers))
+        self._last.append(len(self._stops) - 1)
+        return wrong
+
+    def sizes(self):
+        """Returns {index: [height, width]} of those that are run lengths."""
+        return {index: runs["size"] for index, runs in self._runs.items()}
+
+    def mask(self, index, height, width):
+        """Draws segmentation `index` as uint8 (height, width) of 0 and 1."""
+        if index in self._runs:
+            return decode(self._runs[index], height, width)
+        first, last = self._last[index], self._last[index + 1]
+        stops = self._stops[first : last + 1]
+        polygons = [self._numbers[a:b].tolist() for a, b in zip(stops, stops[1:])]
+        return decode(polygons, height, width)
+
+
+def problem(segmentation):
+    """Says what is wrong with a segmentation in itself, "" if nothing."""
+    if isinstance(segmentation, dict):
+        return _runs_problem(segmentation)
+    if not isinstance(segmentation, list) or not segmentation:
+        return "no segmentation"
+    for polygon in segmentation:
+        if not isinstance(polygon, list):
+            return "segmentation is not a list of polygons"
+        if len(polygon) < 6 or len(polygon) % 2:
+            return (
+                f"polygon of {len(polygon)} numbers, not of at least 3 points of 2 each"
+            )
+        if not are_numbers(polygon):
+            return "polygon with something that is no finite number"
+    return ""
+
+
+def are_numbers(values):
+    """Says whether a list holds finite numbers only."""
+    try:
+        return math.isfinite(sum(values))  # not so if any is NaN or infinite
+    except TypeError:
+        return False
+
+
+def _runs_problem(segmentation):
+    size = segmentation.get("size")
+    whole = (
+        isinstance(size, list) and len(size) == 2 and {type(s) for s in size} <= {int}
+    )
+    if not whole:
+        return f"run lengths of size {size}, not of [height, width]"
+    counts = segmentation.get("counts")
+    if isinstance(counts, str | bytes):
+        try:
+            counts = decompress(counts)
+        except ValueError as error:
+            return str(error)
+    elif not isinstance(counts, list) or not {type(count) for count in counts} <= {int}:
+        return "run lengths that are no whole numbers"
+    total = sum(counts) if isinstance(counts, list) else int(counts.sum())
+    if total != size[0] * size[1] or min(counts, default=0) < 0:
+        return f"run lengths of {total} pixels for an image of {size[1]} x {size[0]}"
+    return ""
+
+
+def decompress(text):
+    """Returns the run lengths of compressed text, int64 (n,).
+
+    Raises:
+        ValueError: Not such a text.
+    """
+    text = text.encode() if isinstance(text, str) else text
+    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if not codes.size:
+        return codes
+    if codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError(_DAMAGED)
+    ends = np.flatnonzero(codes & 32 == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > 8:  # 40 bits
+        raise ValueError(_DAMAGED)
+    shifts = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
+    numbers = np.add.reduceat((codes & 31) << shifts, starts)
+    negative = codes[ends] & 16 != 0
+    numbers -= np.where(negative, np.left_shift(1, 5 * lengths), 0)
+    # The first three stand for themselves, each other adds to the one two before.
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def decode(segmentation, height, width):
+    """Draws one segmentation that has no `problem` as uint8 (height, width) of 0, 1."""
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+    else:
+        parts = coco_mask.frPyObjects(segmentation, height, width)
+        counts = coco_mask.merge(parts)["counts"]
+    if isinstance(counts, str | bytes):
+        counts = decompress(counts)
+    values = np.zeros(len(counts), np.uint8)
+    values[1::2] = 1
+    return np.repeat(values, counts).reshape(width, height).T
