@@ -13,9 +13,12 @@ MODES = ("stretch", "letterbox", "crop")
 IGNORE = 255  # label of pixels without one
 
 _STACKED = ("masks", "frames")
-_SMOOTH = ("images", "next_images", "albedo", "shading", "normals")
+_SMOOTH = (
+    *("images", "next_images", "right_images"),
+    *("albedo", "shading", "normals"),
+)
 _LABELS = (
-    *("semantic", "depth", "disparity", "disparity_valid"),
+    *("semantic", "depth", "depth_valid", "disparity", "disparity_valid"),
     *("flow_valid", "occlusion"),
 )  # fmt: skip
 _FLOWS = ("flow", "flow_backward")
@@ -28,10 +31,13 @@ class Slots(NamedTuple):
     Parameters:
         objects: Boxes with their masks, keypoints and classes.
         captions: Captions of an image.
+        frames: Frames of a clip, where the data set does not fix their number: more are
+            cut off at the end, fewer repeat the last one.
     """
 
     objects: int = 20
     captions: int = 5
+    frames: int = 16
 
 
 class Placement(NamedTuple):
@@ -197,6 +203,11 @@ def fill_slots(record, slots):
     return filled
 
 
+def fill_frames(frames, count):
+    """Returns (count, h, w, 3) of the frames of a clip, see `Slots`."""
+    return frames[np.minimum(np.arange(count), len(frames) - 1)]
+
+
 def _pad(rows, count, value):
     padded = np.full((count, *rows.shape[1:]), value, rows.dtype)
     padded[: len(rows)] = rows
@@ -219,7 +230,7 @@ def fitted_shape(key, shape, size, slots):
     if key == "captions":
         return (slots.captions,)
     if key == "frames":
-        return (shape[0], *size, 3)
+        return (shape[0] or slots.frames, *size, 3)
     if key in (*_SMOOTH, *_LABELS, *_FLOWS):
         return (*size, *shape[2:])
     return shape

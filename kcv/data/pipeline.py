@@ -80,14 +80,15 @@ def batches(
     augmentation.check(augment)
     threads = threads or os.cpu_count()
     count = replicas[1]
-    share = shares.share_of(batch_size, replicas, augment.mixes)
+    group = 2 if augment.mixes else 1
+    share = shares.share_of(batch_size, replicas, group)
     last_size = source.num_examples - (steps - 1) * batch_size
     if min(batch_size, last_size) < replicas[2]:  # convolutions need a row
         raise ValueError(
             f"batches of {batch_size} from {source.num_examples} images leave one of "
             f"{replicas[2]} replicas without an image: give a larger batch size"
         )
-    last = shares.share_of(last_size, replicas, augment.mixes)
+    last = shares.share_of(last_size, replicas, group)
     finish = _finisher(augment, image_shape, pixel_range)
 
     data = _no_rows(image_shape, finish)

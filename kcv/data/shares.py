@@ -19,18 +19,19 @@ class Share(NamedTuple):
     cuts: tuple[int, ...]  # count + 1 offsets from start
 
 
-def share_of(size, replicas, pairs):
+def share_of(size, replicas, group=1):
     """Returns the `Share` of a global batch of `size` rows.
 
-    With `pairs`, it reads whole pairs of rows 2i, 2i+1: one row more at either end.
+    Where `group` neighbouring rows are mixed, it reads whole groups: rows of its
+    neighbours, too, at either end.
     """
     first, count, total = replicas
     part, rest = divmod(size, total)
     # np.array_split: the first `rest` parts have one row more.
     edges = [at * part + min(at, rest) for at in range(first, first + count + 1)]
     start, stop = edges[0], edges[-1]
-    if pairs and stop > start:
-        start, stop = start - start % 2, min(stop + stop % 2, size)
+    if stop > start:
+        start, stop = start - start % group, min(stop + -stop % group, size)
     return Share(start, stop, tuple(edge - start for edge in edges))
 
 

@@ -32,7 +32,7 @@ def stage_seconds(source, batch_size, image_shape, pixel_range, augment=None, se
     augment = augment or augmentation.Augment()
     none = augmentation.Augment(crop_scale=augment.crop_scale)
     count = min(source.num_examples, IMAGES)
-    share = shares.share_of(batch_size, (0, 1, 1), False)
+    share = shares.share_of(batch_size, (0, 1, 1))
     cut = (batch_size, share, share)
     kept = images.in_memory(source, image_shape, augment, pipeline.CACHE_BYTES, threads)
 

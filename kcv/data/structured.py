@@ -13,7 +13,7 @@ import tensorflow as tf
 from kcv.data import fit, images, pipeline, preprocess, random_numbers, shares, sources
 from kcv.data.readers.records import skipping
 
-_PIXELS = ("images", "next_images", "frames")
+_PIXELS = ("images", "next_images", "right_images", "frames")
 
 
 def source_of(records):
@@ -84,9 +84,9 @@ def structured_batches(
 
     Returns:
         `tf.data.Dataset` of {key: (b, ...)} with the keys of `source.keys`, every shape
-        but b's fixed; "images", "next_images" and "frames" are float32 in
-        `pixel_range`. For every step there is one element for each of the worker's
-        replicas.
+        but b's fixed (keys that vary and have no slots, such as programs, are left
+        out); pictures and frames are float32 in `pixel_range`. For every step there is
+        one element for each of the worker's replicas.
 
     Raises:
         ValueError: An argument out of its range.
@@ -99,10 +99,12 @@ def structured_batches(
         raise ValueError(f"start_step {start_step} is not within 0..{steps}")
     if epoch is None:
         transforms = None
-    mixes = transforms is not None and transforms.mixes
-    share = shares.share_of(batch_size, replicas, mixes)
+    group = 1
+    if transforms is not None:
+        group = 4 if transforms.mosaic else 2 if transforms.mixes else 1
+    share = shares.share_of(batch_size, replicas, group)
     last_size = source.num_examples - (steps - 1) * batch_size
-    last = shares.share_of(last_size, replicas, mixes)
+    last = shares.share_of(last_size, replicas, group)
     at = shares.positions(start_step, steps, batch_size, share, last)
     fitted = _fitter(source, image_shape, slots, mode, seed, epoch)
     key = tf.constant(random_numbers.epoch_key(seed, epoch))
@@ -151,9 +153,14 @@ def examples(name, split, count, seed=0, **options):
 
 def _fitter(source, image_shape, slots, mode, seed, epoch):
     """Returns the function (position, row) -> ({key: tensor}, position)."""
-    names = list(source.keys)
     size = image_shape[:2]
-    types = [_tf_type(dtype) for _, dtype in source.keys.values()]
+    shapes = {
+        name: fit.fitted_shape(name, shape, size, slots)
+        for name, (shape, _) in source.keys.items()
+    }
+    names = [name for name, shape in shapes.items() if None not in shape]
+    types = [_tf_type(source.keys[name][1]) for name in names]
+    varies = "frames" in source.keys and source.keys["frames"][0][0] is None
 
     def fit_values(position, *values):
         at = (0.5, 0.5)
@@ -161,6 +168,8 @@ def _fitter(source, image_shape, slots, mode, seed, epoch):
             at = np.random.default_rng([seed, epoch, int(position)]).random(2)
         record = fit.fit(dict(zip(names, values)), size, mode, at)
         record = fit.fill_slots(record, slots)
+        if varies:
+            record["frames"] = fit.fill_frames(record["frames"], slots.frames)
         return tuple(record[name] for name in names)
 
     def fitted(position, row):
@@ -168,7 +177,7 @@ def _fitter(source, image_shape, slots, mode, seed, epoch):
         values = [decoded[name] for name in names]
         values = tf.numpy_function(fit_values, [position, *values], types)
         for name, value in zip(names, values):
-            value.set_shape(fit.fitted_shape(name, source.keys[name][0], size, slots))
+            value.set_shape(shapes[name])
         return dict(zip(names, values)), position
 
     return fitted

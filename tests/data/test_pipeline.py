@@ -160,7 +160,7 @@ def test_shares_are_those_of_array_split():
     for size in range(12):
         rows = np.array_split(np.arange(size), 5)
         for first in range(5):
-            share = shares.share_of(size, (first, 1, 5), pairs=False)
+            share = shares.share_of(size, (first, 1, 5))
             assert list(range(share.start, share.stop)) == rows[first].tolist()
 
 

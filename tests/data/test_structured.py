@@ -8,6 +8,7 @@ import pytest
 from kcv import data
 from kcv.data import structured
 from kcv.data.readers.records import BadRecord, Records
+from kcv.data.transforms import Transforms
 
 KEYS = {
     "images": ((None, None, 3), "uint8"),
@@ -157,3 +158,38 @@ def test_images_with_labels_are_a_classification_set():
     np.testing.assert_array_equal(batch["images"][:, 0, 0, 0] % 3, batch["labels"])
     with pytest.raises(ValueError, match="no classification set: .*boxes"):
         data.batches(make_source(), 8, (4, 4, 3), (0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"mosaic": 1.0}, {"mixup": 0.4}, {"rotate": 20, "flip": True}]
+)
+def test_transformed_rows_are_the_same_for_any_number_of_workers(knobs):
+    options = {"transforms": Transforms(**knobs)}
+    whole = run(make_source(), **options)
+    parts = [run(make_source(), replicas=(i, 1, 2), **options) for i in range(2)]
+    for step, batch in enumerate(whole):
+        for key in ("images", "boxes", "classes"):
+            joined = np.concatenate([part[step][key] for part in parts])
+            np.testing.assert_array_equal(joined, batch[key])
+    plain = run(make_source())
+    assert not np.array_equal(plain[0]["images"], whole[0]["images"])
+
+
+def test_keys_that_vary_without_slots_are_left_out():
+    keys = {
+        "frames": ((None, None, None, 3), "uint8"),
+        "labels": ((), "int32"),
+        "program": ((None,), "int32"),
+    }
+
+    def read(index):
+        frames = np.zeros((index + 1, 5, 6, 3), np.uint8)
+        frames[-1] = 200
+        return {"frames": frames, "labels": index, "program": [1] * index}
+
+    source = structured.source_of(Records("test", 4, read, keys, ("a",) * 4, "f"))
+    slots = data.Slots(frames=3)
+    (batch,) = data.structured_batches(source, 4, (5, 6, 3), (0.0, 255.0), slots=slots)
+    assert set(batch) == {"frames", "labels"}
+    expected = [[200, 200, 200], [0, 200, 200], [0, 0, 200], [0, 0, 0]]
+    np.testing.assert_array_equal(batch["frames"][:, :, 0, 0, 0], expected)

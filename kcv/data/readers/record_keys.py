@@ -13,6 +13,8 @@ KEYS = {
     "normals": ((None, None, 3), "float32"),  # x right, y down, z to the camera
     "albedo": ((None, None, 3), "float32"),
     "shading": ((None, None, 1), "float32"),
+    "depth_valid": ((None, None, 1), "uint8"),
+    "right_images": ((None, None, 3), "uint8"),  # of a stereo pair
     "disparity": ((None, None, 1), "float32"),  # pixels
     "disparity_valid": ((None, None, 1), "uint8"),
     "next_images": ((None, None, 3), "uint8"),

@@ -11,6 +11,7 @@ import math
 import numpy as np
 from pycocotools import mask as coco_mask
 
+_FAR = 100_000  # pycocotools walks along every edge: 1e12 pixels never end
 _DAMAGED = "compressed run lengths that are damaged"
 
 
@@ -78,6 +79,8 @@ def problem(segmentation):
             )
         if not are_numbers(polygon):
             return "polygon with something that is no finite number"
+        if min(polygon) < -_FAR or max(polygon) > _FAR:
+            return f"polygon with a point further than {_FAR} pixels outside"
     return ""
 
 
