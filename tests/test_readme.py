@@ -12,10 +12,15 @@ import pytest
 from PIL import Image
 
 from kcv import edge
+from kcv.data import sources
+from kcv.data.readers import record_keys
+from kcv.data.scenes import views
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+DATA = (ROOT / "docs" / "data.md").read_text()
+BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
+BLOCKS = BLOCK.findall(README)
 SCRIPTS = [text for kind, text in BLOCKS if kind == "bash" and "bash tools/" in text]
 REST = [block for block in BLOCKS if block[1] not in SCRIPTS]
 
@@ -78,7 +83,9 @@ def folder(tmp_path_factory):
 
 
 def test_the_other_blocks_run_in_their_order(folder):
-    assert [kind for kind, _ in REST] == ["bash", "bash", "python", "bash", "python"]
+    assert [kind for kind, _ in REST] == [
+        *("bash", "bash", "bash", "python", "python", "bash", "python")
+    ]
     for kind, text in REST:
         if kind == "bash":
             # Shorter, and with fewer pictures than a reader would have.
@@ -89,6 +96,21 @@ def test_the_other_blocks_run_in_their_order(folder):
             assert out.strip()
     assert (folder / "pictures.tflite").exists()
     assert (folder / "lenet5.tflite").exists()
+    assert Image.open(folder / "scenes.png").width > 600
+
+
+def test_the_blocks_about_data_run(tmp_path):
+    for kind, text in BLOCK.findall(DATA):
+        command = ["bash", "-euc"] if kind == "bash" else [sys.executable, "-c"]
+        assert run([*command, text], tmp_path).strip()
+    assert (tmp_path / "motorcycle.png").exists()
+
+
+def test_every_name_of_data_is_documented():
+    for name in (*sources.FORMATS, *views.VIEWS, *record_keys.KEYS):
+        assert f"`{name}" in DATA, name
+    for name in re.findall(r"^\| `(\w+):PATH`", DATA, re.MULTILINE):
+        assert name in sources.FORMATS
 
 
 def test_links_lead_somewhere():
