@@ -22,7 +22,6 @@ import sys
 import numpy as np
 import rich.console
 import rich.progress
-import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
@@ -199,6 +198,8 @@ class Scenes(tfds.core.DatasetBuilder):
 
         `shuffle_files` shuffles all records.
         """
+        import tensorflow as tf  # only this needs it: drawing and data_source do not
+
         source = self.as_data_source(split, deserialize_method=_RAW)
         spec = self.info.features
         if isinstance(decoders, tfds.decode.PartialDecoding):

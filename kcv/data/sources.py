@@ -14,6 +14,7 @@ FORMATS = {  # prefix of a name: module and function in kcv.data.readers
     "imagenet": "imagenet.open_split",
     "voc": "voc.open_split",
     "coco": "coco.open_split",
+    "coco_panoptic": "coco_panoptic.open_split",
     "yolo": "yolo.open_split",
     "cityscapes": "cityscapes.open_split",
     "ade20k": "ade20k.open_split",

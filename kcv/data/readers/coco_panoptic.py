@@ -97,7 +97,7 @@ def _checked(row, names, class_of, folders):
         raise BadRecord(
             f"{str(row)[:60]}: {error} is missing or no category: mend"
         ) from None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadRecord(f"{str(row)[:60]}: no panoptic annotation: mend") from None
     if len(pictures_of_key) != 1 or len(segments) != len(crowds):
         raise BadRecord(

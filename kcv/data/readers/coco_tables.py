@@ -106,8 +106,8 @@ class _Reading:
         self.ids.append(key)
         self.names.append(name)
         for length in (item.get("height"), item.get("width")):
-            whole = rle.are_numbers([length]) and length == int(length) > 0
-            self.sizes.append(int(length) if whole else 0)
+            whole = rle.are_numbers([length]) and length == int(length)
+            self.sizes.append(int(length) if whole and 0 < length < 1e6 else 0)
 
     def add_annotation(self, item):
         number = len(self.owners)
@@ -250,7 +250,8 @@ def _categories(path, categories, task):
         raise ValueError(f"{path}: no categories: add the list 'categories'")
     if len(class_of) < len(named):
         raise ValueError(f"{path}: two categories have one id: give each its own")
-    counts = {len(item["keypoints"]) for item in categories if item.get("keypoints")}
+    points = [item.get("keypoints") for item in categories]
+    counts = {len(names) for names in points if isinstance(names, list) and names}
     if task == KEYPOINTS and len(counts) != 1:
         raise ValueError(
             f"{path}: keypoint names of {sorted(counts)} points in its categories:"

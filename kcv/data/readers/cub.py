@@ -43,7 +43,7 @@ def open_split(path, split, *, max_bad_share=0.01):
     files = {key: root / "images" / name for key, name in _table(root / "images.txt")}
     keys = [key for key, half in halves if half == wanted]
     names = [name.strip() for _, name in _table(root / "classes.txt")]
-    labels = {key: int(n) - 1 for key, n in _table(root / "image_class_labels.txt")}
+    labels = _labels(root / "image_class_labels.txt")
     boxes = dict(_table(root / "bounding_boxes.txt"))
     num_parts = len(_table(root / "parts" / "parts.txt"))
     parts = _parts(root / "parts" / "part_locs.txt", num_parts)
@@ -131,6 +131,14 @@ def _table(file):
     return rows
 
 
+def _labels(file):
+    """Returns {image: class} of lines "image class", classes from 1."""
+    rows = _table(file)
+    if wrong := next((row for row in rows if not row[1].strip().isdecimal()), None):
+        raise ValueError(f"{file}: {' '.join(wrong)!r} is no image and class: mend it")
+    return {key: int(number) - 1 for key, number in rows}
+
+
 def _parts(file, num_parts):
     """Returns {image: float32 (parts, 3)} of lines "image part x y visible"."""
     parts = {}
@@ -157,10 +165,15 @@ def _attributes(root, keys):
     seen = set()
     with open(file) as lines:
         for line in lines:
-            key, attribute, value = line.split(None, 3)[:3]
-            if key in present:
-                present[key][int(attribute) - 1] = value == "1"
-                seen.add(key)
+            try:
+                key, attribute, value = line.split(None, 3)[:3]
+                if key in present:
+                    present[key][int(attribute) - 1] = value == "1"
+                    seen.add(key)
+            except (ValueError, IndexError):
+                raise ValueError(
+                    f"{file}: {line.strip()[:40]!r} is no attribute: mend it"
+                ) from None
     return {key: present[key] for key in seen}
 
 

@@ -132,8 +132,15 @@ def _by_numbers(truth, meta, folder):
     """Line n is the ILSVRC2012_ID of the n-th picture; meta.mat has its synset."""
     from scipy import io  # Here: its import takes as long as all of this module.
 
-    synsets = io.loadmat(meta, struct_as_record=False, squeeze_me=True)["synsets"]
-    synset_of = {int(s.ILSVRC2012_ID): str(s.WNID) for s in np.atleast_1d(synsets)}
+    try:
+        synsets = io.loadmat(meta, struct_as_record=False, squeeze_me=True)["synsets"]
+        synset_of = {int(s.ILSVRC2012_ID): str(s.WNID) for s in np.atleast_1d(synsets)}
+    # Whatever SciPy says of a damaged file (zlib.error, ValueError, TypeError, ...).
+    except Exception as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"{meta}: no synsets ({reason}): unpack the kit again"
+        ) from None
     numbers = truth.read_text().split()
     names = sorted(n for n in os.listdir(folder) if n.lower().endswith(".jpeg"))
     if len(names) != len(numbers):

@@ -136,15 +136,15 @@ def _people_of_mat(file, split):
         release = io.loadmat(file, struct_as_record=False, squeeze_me=True)["RELEASE"]
         annotations = np.atleast_1d(release.annolist)
         is_train = np.atleast_1d(release.img_train)
+        names = [str(annotation.image.name) for annotation in annotations]
+        annorects = [np.atleast_1d(annotation.annorect) for annotation in annotations]
     # Whatever SciPy says of a damaged file (zlib.error, ValueError, TypeError, ...).
     except Exception as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"{file}: no MPII .mat ({reason}): unpack it again") from None
     people = {}
-    for annotation, train in zip(annotations, is_train):
+    for name, rects, train in zip(names, annorects, is_train):
         if bool(train) == (split == "train"):
-            name = str(annotation.image.name)
-            rects = np.atleast_1d(annotation.annorect)
             labelled = [r for r in rects if split == "test" or _points(r) is not None]
             found = [_person_of_mat(rect, n) for n, rect in enumerate(labelled)]
             if found:

@@ -94,9 +94,8 @@ def are_numbers(values):
 
 def _runs_problem(segmentation):
     size = segmentation.get("size")
-    whole = (
-        isinstance(size, list) and len(size) == 2 and {type(s) for s in size} <= {int}
-    )
+    pair = isinstance(size, list) and len(size) == 2
+    whole = pair and all(type(n) is int and 0 < n < _FAR for n in size)
     if not whole:
         return f"run lengths of size {size}, not of [height, width]"
     counts = segmentation.get("counts")

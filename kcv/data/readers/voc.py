@@ -7,6 +7,7 @@ Boxes in the files are 1-based and include the last pixel: x1 - 1, y1 - 1, x2, y
 the continuous ones. Difficult objects get crowd 1: they count neither for nor against.
 """
 
+import math
 import pathlib
 import xml.etree.ElementTree
 
@@ -181,11 +182,14 @@ def _number(path, element, tag, default=None):
     if text is None and default is not None:
         return default
     try:
-        return float(text)
+        value = float(text)
     except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
         raise BadRecord(
             f"{path}: {tag} is {text!r}, not a number: mend it or export it again"
-        ) from None
+        )
+    return value
 
 
 def _masks_of(root, name, task):

@@ -187,7 +187,7 @@ def _endless(first, thing, motion, axis, rng, shift=(0.0, 0.0)):
     fall = -first.light[axis] / first.light[2] * gap if first.shadow else 0.0
     soft = 2 + 0.2 * abs(first.light[:2] / first.light[2] * gap).sum()  # of its edge
     low = -(radius + step + soft + max(fall, 0))
-    high = (first.width, first.height)[axis] + radius + step
+    high = (first.width, first.height)[axis] + radius + step + soft + max(-fall, 0)
     matrix = thing.matrix.copy()
     matrix[axis, 2] = rng.uniform(low, high)
     limits = [(-np.inf, np.inf)] * 2
@@ -289,9 +289,8 @@ def _zoom(play, rng):
     matrix[:, 2] += (1 - scale) * matrix[:, :2] @ middle
     matrix[:, :2] *= scale
     background = background._replace(matrix=matrix)
-    return play._replace(
-        scene=play.scene._replace(background=background), camera=camera
-    )
+    first = play.scene._replace(background=background)
+    return play._replace(scene=first, camera=Motion(growth=rng.uniform(0.25, 0.4)))
 
 
 _STAGES = (

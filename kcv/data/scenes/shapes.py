@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcv.data.scenes import scene
-
 REACH = 1.25  # a field covers [-1.25, 1.25] x [-1.25, 1.25] of a thing's frame
 _NODES = 192  # a side of a shape's field
 _CURVE = 160  # points of a closed curve
@@ -141,8 +139,8 @@ def _circle(radius, middle=(0.0, 0.0), first=0.0, last=2 * np.pi, points=_CURVE)
     )
 
 
-def _regular(corners, turn=0.0):
-    angle = np.arange(corners) * 2 * np.pi / corners - np.pi / 2 + turn
+def _regular(corners):
+    angle = np.arange(corners) * 2 * np.pi / corners - np.pi / 2
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
@@ -184,27 +182,30 @@ def _plus():
     return np.concatenate(turns)
 
 
+def _diamond():
+    return np.array([(0, -1), (0.6, 0), (0, 1), (-0.6, 0)])
+
+
+def _square():
+    return np.array([(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)])
+
+
+def _arrow():
+    upper = np.array([(-1, -0.3), (0.1, -0.3), (0.1, -0.8)])
+    return np.concatenate([upper, [(1, 0)], upper[::-1] * (1, -1)])
+
+
 _LOOPS = {
     "circle": lambda: [_circle(1.0)],
-    "square": lambda: np.array([(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
-    "triangle": lambda: _regular(3) + (0.0, 0.2),
-    "star": _star,
-    "cross": _plus,
-    "crescent": _crescent,
-    "heart": _heart,
-    "arrow": lambda: np.array(
-        [
-            (-1, -0.3),
-            (0.1, -0.3),
-            (0.1, -0.8),
-            (1, 0),
-            (0.1, 0.8),
-            (0.1, 0.3),
-            (-1, 0.3),
-        ]
-    ),
-    "hexagon": lambda: _regular(6),
-    "diamond": lambda: np.array([(0, -1), (0.6, 0), (0, 1), (-0.6, 0)]),
-    "drop": _drop,
+    "square": lambda: [_square()],
+    "triangle": lambda: [_regular(3) + (0.0, 0.2)],
+    "star": lambda: [_star()],
+    "cross": lambda: [_plus()],
+    "ring": lambda: [_circle(1.0), _circle(0.55)],
+    "crescent": lambda: [_crescent()],
+    "heart": lambda: [_heart()],
+    "arrow": lambda: [_arrow()],
+    "hexagon": lambda: [_regular(6)],
+    "diamond": lambda: [_diamond()],
+    "drop": lambda: [_drop()],
 }
-assert set(_POLYGONS) | {"circle", "ring"} == set(scene.SHAPES)

@@ -58,7 +58,9 @@ class Transforms(NamedTuple):
         zoom_depth: True divides depth by the magnification, as if one went nearer.
 
     mixup and cutmix blend rows 2i and 2i+1 of a batch, mosaics are made of rows 4i to
-    4i+3; what is left over stays as it is. See `kcv.data.mixing` for the labels.
+    4i+3; what is left over stays as it is. See `kcv.data.mixing` for the labels; those
+    of a whole mosaic stay its first picture's. Where objects of several pictures do not
+    fit into one's slots, the largest stay.
     """
 
     flip: bool = False
