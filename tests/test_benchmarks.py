@@ -54,3 +54,13 @@ def test_training_epoch(tmp_path):
     assert set(measured) == {f"training_{mode}_mobilenet_v1_025" for mode in modes}
     for value in measured.values():
         assert value["details"]["images"] == 40
+
+
+@pytest.mark.slow
+def test_scenes(tmp_path):
+    measured = _run(
+        *("scenes", tmp_path, "--sizes=64", "--runs=1", "--seconds=0.2"),
+        "--memory_scenes=20",
+    )
+    assert set(measured) == {"scenes_64", "scenes_memory"}
+    assert measured["scenes_64"]["ours"] > 1

@@ -1,24 +1,33 @@
-"""Data sets: sources of labelled images, augmentation and reproducible batches."""
+"""Data sets, augmentation and reproducible batches.
 
-from kcv.data.augment import Augment
-from kcv.data.fit import Slots
-from kcv.data.loading import load
-from kcv.data.pipeline import batches, num_steps
-from kcv.data.sources import Source, labels, source
-from kcv.data.stages import slowest_stage, stage_seconds
-from kcv.data.structured import examples, structured_batches
+Everything here is imported when it is first asked for, since the drawn scenes need NumPy
+alone and TensorFlow takes seconds to import.
+"""
 
-__all__ = [
-    "Augment",
-    "Slots",
-    "Source",
-    "batches",
-    "examples",
-    "labels",
-    "load",
-    "num_steps",
-    "slowest_stage",
-    "source",
-    "stage_seconds",
-    "structured_batches",
-]
+import importlib
+
+_HOMES = {
+    "Augment": "augment",
+    "Slots": "fit",
+    "Source": "sources",
+    "batches": "pipeline",
+    "examples": "structured",
+    "labels": "sources",
+    "load": "loading",
+    "num_steps": "pipeline",
+    "slowest_stage": "stages",
+    "source": "sources",
+    "stage_seconds": "stages",
+    "structured_batches": "structured",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])
