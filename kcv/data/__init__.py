@@ -1,7 +1,7 @@
 """Data sets, augmentation and reproducible batches.
 
-Everything here is imported when it is first asked for, since the drawn scenes need NumPy
-alone and TensorFlow takes seconds to import.
+Everything here is imported when it is first asked for: the drawn scenes need NumPy alone
+and TensorFlow takes seconds to import.
 """
 
 import importlib

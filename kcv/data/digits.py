@@ -9,23 +9,18 @@ import hashlib
 
 import numpy as np
 from PIL import Image
-from sklearn import datasets
 
-from kcv.data import sources
+from kcv.data import digit_splits, sources
 
 IMAGE_SIZE = 64  # pixels; eight times the original
-_TENTHS = {"test": (0, 1), "validation": (2,), "train": (3, 4, 5, 6, 7, 8, 9)}
 
 
 def open_split(split):
     """Returns the digits of one split as a `Source`: 0 to 9, white on black.
 
-    The SHA-256 of a digit's 8 x 8 pixels decides its split (test 20 %, validation 10 %,
-    train 70 %), so that equal images never lie in two splits and no seed changes them.
+    `kcv.data.digit_splits` says which digits these are.
     """
-    images, labels, tenths = _digits()
-    rows = np.isin(tenths, _TENTHS[split])
-    images, labels = images[rows], labels[rows]
+    images, labels = (values[digit_splits.rows(split)] for values in _digits())
     return sources.source_in_memory(
         "digits",
         {"images": images, "labels": labels},
@@ -37,15 +32,9 @@ def open_split(split):
 
 @functools.cache
 def _digits():
-    """Returns images uint8 (n, 64, 64, 1), labels int32 (n,), hash tenths (n,)."""
-    data = datasets.load_digits()
-    small = data.images.astype(np.float32) * (255 / 16)  # scikit-learn has 0..16
-    tenths = [
-        int.from_bytes(hashlib.sha256(image.astype(np.uint8).tobytes()).digest()) % 10
-        for image in data.images
-    ]
-    images = np.stack([_enlarge(image) for image in small])
-    return images, data.target.astype(np.int32), np.array(tenths)
+    """Returns images uint8 (n, 64, 64, 1) and labels int32 (n,)."""
+    scans, labels = digit_splits.scans()
+    return np.stack([_enlarge(image * (255 / 16)) for image in scans]), labels
 
 
 def _enlarge(image):

@@ -13,6 +13,7 @@ detections of 128 pixels are 120 MB.
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import os
 import pathlib
@@ -87,16 +88,23 @@ def scene_config(
             raise ValueError(
                 f"counts has {split!r}: {count}; {', '.join(SPLITS)} need 1 or more"
             )
-    content = (views.GENERATOR, view, scenes or usual, sorted(counts.items()), seed)
+    counts = tuple((split, counts[split]) for split in SPLITS)
+    return _config(views.GENERATOR, setting, scenes or usual, counts, seed)
+
+
+@functools.cache  # TFDS wants its registered configs themselves, not equal ones
+def _config(generator, setting, scenes, counts, seed):
+    view, usual = views.SETTINGS[setting]
+    content = (generator, view, scenes, counts, seed)
     digest = hashlib.sha256(repr(content).encode()).hexdigest()
-    is_usual = (scenes or usual, counts, seed) == (usual, views.VIEWS[view].counts, 0)
+    is_usual = (scenes, dict(counts), seed) == (usual, views.VIEWS[view].counts, 0)
     return SceneConfig(
         name=setting if is_usual else f"{setting}-{digest[:8]}",
-        version=f"{views.GENERATOR}.0.{int(digest[:6], 16)}",
-        description=f"Seed {seed}; {scenes or usual}",
+        version=f"{generator}.0.{int(digest[:6], 16)}",
+        description=f"Seed {seed}; {scenes}",
         view=view,
-        scenes=scenes or usual,
-        counts=counts,
+        scenes=scenes,
+        counts=dict(counts),
         seed=seed,
     )
 
@@ -208,6 +216,10 @@ class Scenes(tfds.core.DatasetBuilder):
         def read(indices):
             return np.array([source[index] for index in indices], object)
 
+        def fetch(indices):
+            rows = tf.numpy_function(read, [indices], tf.string)
+            return tf.ensure_shape(rows, (None,))
+
         data = tf.data.Dataset.range(len(source))
         if share := read_config.input_context:
             data = data.shard(share.num_input_pipelines, share.input_pipeline_id)
@@ -219,16 +231,13 @@ class Scenes(tfds.core.DatasetBuilder):
             )
         if read_config.repeat_filenames:
             data = data.repeat()
-        data = data.batch(_CHUNK)
+        size = data.cardinality()
+        data = data.batch(_CHUNK).map(fetch).unbatch()
         data = data.map(
-            lambda at: tf.ensure_shape(
-                tf.numpy_function(read, [at], tf.string), (None,)
-            )
-        )
-        data = data.unbatch().map(
             lambda row: spec.deserialize_example(row, decoders=decoders),
             num_parallel_calls=read_config.num_parallel_calls_for_decode,
         )
+        data = data.apply(tf.data.experimental.assert_cardinality(size))
         return data.with_options(read_config.options)
 
 
@@ -256,6 +265,7 @@ def _draw(shards, title):
     total, left = (
         sum(shard.stop - shard.start for shard in part) for part in (shards, missing)
     )
+    logging.info("drawing %d records of %s", left, title)
     bar = rich.progress.Progress(
         *rich.progress.Progress.get_default_columns(),
         rich.progress.MofNCompleteColumn(),

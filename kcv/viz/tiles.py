@@ -121,8 +121,9 @@ def bordered(picture, margin=0):
     picture = np.pad(picture, [(margin, margin)] * 2 + [(0, 0)], constant_values=255)
     height, width, _ = picture.shape
     sheet = np.empty((height + 2, width + 2, 3), np.uint8)
-    sheet[:] = colors.rgb(style.LINE)
     sheet[1:-1, 1:-1] = picture
+    for side in (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]):
+        side[:] = colors.rgb(style.LINE)
     return sheet
 
 

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from kcv import data
+from kcv.data import digit_splits
+from kcv.data.scenes import sprites
 
 
 def test_scenes_need_no_tensorflow():
@@ -27,4 +29,14 @@ def test_names_are_found_and_listed():
         assert getattr(data, name).__name__ == name
         assert name in dir(data)
     with pytest.raises(AttributeError, match="'kcv.data' has no attribute 'loadd'"):
-        data.loadd
+        data.loadd  # noqa: B018
+
+
+def test_scenes_and_digits_have_the_same_splits():
+    """Or a network trained on digits would meet them again in a test on scenes."""
+    for split in ("train", "validation", "test"):
+        rows = {row for digit in sprites.of_split(split) for row in digit}
+        assert rows == set(digit_splits.rows(split).tolist())
+        _, labels = digit_splits.scans()
+        found = data.labels(data.source("digits", split))
+        assert sorted(found) == sorted(labels[sorted(rows)])

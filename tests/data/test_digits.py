@@ -23,7 +23,7 @@ def test_no_image_in_two_splits():
 
 
 def test_images_are_enlarged_originals():
-    images, labels, _ = digits._digits()
+    images, labels = digits._digits()
     original = datasets.load_digits()
     assert images.shape == (1797, 64, 64, 1) and images.dtype == np.uint8
     np.testing.assert_array_equal(labels, original.target)

@@ -85,8 +85,8 @@ def open_split(path, split, *, scenes=True, max_bad_share=0.01):
         "questions": file_sets.TEXT,
     }
     if has_answers:
-        keys |= {"answers": file_sets.TEXT, "answer_class": ((), np.int32)}
-        keys |= {"program": ((None,), str), "program_inputs": ((None, 2), np.int32)}
+        keys |= {"answers": file_sets.TEXT, "answer_class": ((), "int32")}
+        keys |= {"program": ((None,), "str"), "program_inputs": ((None, 2), "int32")}
     if known is not None:
         keys |= _SCENE_KEYS
     return Records(
@@ -168,9 +168,9 @@ def _inputs(inputs, at):
 
 
 _SCENE_KEYS = {
-    "object_attributes": ((None, 4), np.int32),
-    "object_centres": ((None, 3), np.float32),
-    "object_relations": ((len(RELATIONS), None, None), np.uint8),
+    "object_attributes": ((None, 4), "int32"),
+    "object_centres": ((None, 3), "float32"),
+    "object_relations": ((len(RELATIONS), None, None), "uint8"),
 }
 
 

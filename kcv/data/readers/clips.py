@@ -12,8 +12,8 @@ import numpy as np
 from kcv.data.readers import file_sets, pictures, video
 from kcv.data.readers.records import BadRecord, Records, check_bad, fingerprint
 
-FRAMES = ((None, None, None, 3), np.uint8)
-KEYS = {"image_id": file_sets.TEXT, "frames": FRAMES, "labels": ((), np.int32)}
+FRAMES = ((None, None, None, 3), "uint8")
+KEYS = {"image_id": file_sets.TEXT, "frames": FRAMES, "labels": ((), "int32")}
 
 
 class Sampling(NamedTuple):

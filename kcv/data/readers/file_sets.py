@@ -8,11 +8,11 @@ import numpy as np
 from kcv.data.readers import flow_files, flow_png
 from kcv.data.readers.records import BadRecord, Records, check_bad, fingerprint
 
-IMAGE = ((None, None, 3), np.uint8)
-FLOW = ((None, None, 2), np.float32)
-VALUE = ((None, None, 1), np.float32)  # depth, disparity
-MASK = ((None, None, 1), np.uint8)
-TEXT = ((), str)
+IMAGE = ((None, None, 3), "uint8")
+FLOW = ((None, None, 2), "float32")
+VALUE = ((None, None, 1), "float32")  # depth, disparity
+MASK = ((None, None, 1), "uint8")
+TEXT = ((), "str")
 PAIR_KEYS = {"images": IMAGE, "next_images": IMAGE}
 FLOW_KEYS = {**PAIR_KEYS, "flow": FLOW, "flow_valid": MASK}
 STEREO_KEYS = {

@@ -103,8 +103,8 @@ def open_split(
         "questions": file_sets.TEXT,
     }
     if has_answers:
-        keys |= {"answers": file_sets.TEXT, "answer_class": ((), np.int32)}
-        keys |= {"program": ((None,), str), "program_inputs": ((None, 3), np.int32)}
+        keys |= {"answers": file_sets.TEXT, "answer_class": ((), "int32")}
+        keys |= {"program": ((None,), "str"), "program_inputs": ((None, 3), "int32")}
     if graphs is not None:
         files, keys = [*files, graph_file], {**keys, **_GRAPH_KEYS}
     return Records(
@@ -185,11 +185,11 @@ def _question(item, with_steps):
 
 
 _GRAPH_KEYS = {
-    "boxes": ((None, 4), np.float32),
-    "object_names": ((None,), str),
-    "object_attributes": ((None,), str),
-    "relations": ((None, 2), np.int32),
-    "relation_names": ((None,), str),
+    "boxes": ((None, 4), "float32"),
+    "object_names": ((None,), "str"),
+    "object_attributes": ((None,), "str"),
+    "relations": ((None, 2), "int32"),
+    "relation_names": ((None,), "str"),
 }
 
 

@@ -93,9 +93,9 @@ def open_split(
         return record
 
     keys = {"image_id": file_sets.TEXT, "questions": file_sets.TEXT}
-    keys |= {"choices": ((CHOICES,), str)}
+    keys |= {"choices": ((CHOICES,), "str")}
     if split != "test":
-        keys |= {"answers": file_sets.TEXT, "answer_class": ((), np.int32)}
+        keys |= {"answers": file_sets.TEXT, "answer_class": ((), "int32")}
     if with_frames:
         keys |= {"frames": clips.FRAMES}
     return Records(

@@ -85,12 +85,12 @@ def open_split(
 
     keys = {
         **{"image_id": file_sets.TEXT, "images": file_sets.IMAGE},
-        **{"question_id": ((), np.int64), "questions": file_sets.TEXT},
+        **{"question_id": ((), "int64"), "questions": file_sets.TEXT},
     }
     if split != "test":
-        keys |= {"answers": file_sets.TEXT, "all_answers": ((None,), str)}
-        keys |= {"answer_class": ((), np.int32)}
-        keys |= {"answer_scores": ((len(vocabulary),), np.float32)}
+        keys |= {"answers": file_sets.TEXT, "all_answers": ((None,), "str")}
+        keys |= {"answer_class": ((), "int32")}
+        keys |= {"answer_scores": ((len(vocabulary),), "float32")}
     files = [questions] if split == "test" else [questions, annotations]
     digest = fingerprint(files, repr(vocabulary), str(len(asked)))
     return Records(

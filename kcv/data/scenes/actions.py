@@ -19,7 +19,7 @@ import numpy as np
 
 from kcv.data.scenes import backgrounds, scene
 from kcv.data.scenes.motions import LIMBS, Motion, Play, rotation, swung
-from kcv.data.scenes.render import BACKGROUND_DEPTH
+from kcv.data.scenes.render import BACKGROUND_DEPTH, SHADOW_GAP
 
 PAIRS = (
     *(("move_right", "move_left"), ("move_down", "move_up")),
@@ -36,7 +36,6 @@ STEPS = 7  # of a whole motion; between two frames lies one of them at most
 EASE = 0.3  # the speed changes by up to this share within a clip
 _ROUND = ("circle", "ring", "hexagon")  # a turn of them shows by their texture alone
 _STRIPED = scene.TEXTURES.index("striped")
-_SHADOW_GAP = 0.025  # as `render` has it
 
 
 def opposite(action: int) -> int:
@@ -183,7 +182,7 @@ def _endless(first, thing, motion, axis, rng, shift=(0.0, 0.0)):
     radius = np.linalg.norm(thing.matrix[:, :2], 2) * np.hypot(1, 1 + bend)
     radius *= np.exp(abs(motion.growth) / 2) * (1.3 if thing.joints is not None else 1)
     step = (abs(motion.shift[axis]) + abs(shift[axis])) * (1 + EASE) / STEPS
-    gap = first.unit * _SHADOW_GAP * (BACKGROUND_DEPTH - thing.depth)
+    gap = first.unit * SHADOW_GAP * (BACKGROUND_DEPTH - thing.depth)
     fall = -first.light[axis] / first.light[2] * gap if first.shadow else 0.0
     soft = 2 + 0.2 * abs(first.light[:2] / first.light[2] * gap).sum()  # of its edge
     low = -(radius + step + soft + max(fall, 0))

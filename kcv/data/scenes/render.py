@@ -17,7 +17,7 @@ WANTS = frozenset(
     (*("boxes", "masks", "semantic", "keypoints", "depth", "normals", "albedo"),)
     + ("instance",)
 )
-_SHADOW_GAP = 0.025  # see `_cast_shadow`
+SHADOW_GAP = 0.025  # see `_cast_shadow`
 _SOFTNESS = 0.3  # width of a shadow's edge, share of its shift
 _CENTERS = np.arange(4096, dtype=np.float32) + np.float32(0.5)  # of pixels
 _SHINY = MATERIALS.index("shiny")
@@ -144,7 +144,7 @@ def _cast_shadow(canvas, scene, thing, extent):
     farther it falls.
     """
     x, y, z = scene.light.tolist()
-    shift = x / z * scene.unit * _SHADOW_GAP, y / z * scene.unit * _SHADOW_GAP
+    shift = x / z * scene.unit * SHADOW_GAP, y / z * scene.unit * SHADOW_GAP
     length = _SOFTNESS * math.hypot(*shift)  # of a soft edge
     x, y = (-(BACKGROUND_DEPTH - thing.depth) * part for part in shift)
     soft = 1 + length * (BACKGROUND_DEPTH - thing.depth)

@@ -5,52 +5,34 @@ https://doi.org/10.24432/C50P49
 """
 
 import functools
-import hashlib
 
 import numpy as np
-from sklearn import datasets
 
+from kcv.data import digit_splits
 from kcv.data.scenes import shapes
 
 _NODES = 56  # a side of a digit's field
 _LEVEL = 0.5  # of the ink's greatest strength: where a stroke ends
-_TENTHS = {"test": (0, 1), "validation": (2,), "train": (3, 4, 5, 6, 7, 8, 9)}
 
 
 @functools.cache
 def of_split(split):
-    """Returns for each digit 0..9 the rows of scikit-learn's digits in a split.
-
-    The SHA-256 of a digit's pixels decides, as in `kcv.data.digits`.
-    """
-    data = datasets.load_digits()
-    small = data.images.astype(np.float32) * (255 / 16)
-    tenths = [
-        int.from_bytes(hashlib.sha256(image.astype(np.uint8).tobytes()).digest()) % 10
-        for image in small
-    ]
-    inside = np.isin(tenths, _TENTHS[split])
-    return tuple(
-        tuple(np.flatnonzero(inside & (data.target == digit)).tolist())
-        for digit in range(10)
-    )
+    """Returns for each digit 0..9 the rows of scikit-learn's digits in a split."""
+    rows, labels = digit_splits.rows(split), digit_splits.scans()[1]
+    return tuple(tuple(rows[labels[rows] == digit].tolist()) for digit in range(10))
 
 
 @functools.cache
 def field(sprite):
     """Returns the `Field` of a row of scikit-learn's digits."""
-    image = _images()[sprite] / _images()[sprite].max()
+    image = digit_splits.scans()[0][sprite]
+    image = image / image.max()
     value, slope = _spline()
     ink = value @ image @ value.T
     slope = np.hypot(value @ image @ slope.T, slope @ image @ value.T)
     # First order: exact on the zero line, which is all that an edge needs.
     distance = (ink - _LEVEL) / np.maximum(slope, 0.5)
     return shapes.make_field(np.clip(distance, -0.5, 0.5))
-
-
-@functools.cache
-def _images():
-    return datasets.load_digits().images.astype(np.float32)
 
 
 @functools.cache

@@ -65,7 +65,7 @@ def test_train(tmp_path):
     for key, (shape, dtype) in opened.keys.items():
         value = np.asarray(record[key])
         assert value.ndim == len(shape), key
-        assert dtype is str or value.dtype == dtype, key
+        assert dtype == "str" or value.dtype == dtype, key
 
 
 def test_classes_are_those_of_training(tmp_path):
