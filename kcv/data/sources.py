@@ -120,7 +120,8 @@ def source(name, split, seed=0, **options):
         from kcv.data.readers import middlebury
 
         return structured.source_of(middlebury.motorcycle(**options))
-    if os.sep not in name and not os.path.exists(name):
+    is_format = path and kind.isidentifier()  # as "cocoo:/data/coco"
+    if (is_format or os.sep not in name) and not os.path.exists(name):
         formats = ", ".join(f"'{kind}:PATH'" for kind in FORMATS)
         raise ValueError(
             f"unknown data {name!r}: 'digits', 'scenes/VIEW', 'motorcycle',"

@@ -9,6 +9,7 @@ maximum, and darker beyond.
 import numpy as np
 
 UNKNOWN = 1e9  # flow beyond it is not known, as in .flo files
+_SEAM = 1e-6  # share of the maximum; less is an error of rounding
 _STEPS = (15, 6, 4, 11, 13, 6)  # red-yellow, -green, -cyan, -blue, -magenta, -red
 _CORNERS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1))
 
@@ -41,6 +42,7 @@ def draw_flow(flow, maximum=None, valid=None):
     known = _known(flow, valid)
     maximum = longest(flow, valid) if maximum is None else maximum
     dx, dy = np.where(known, np.moveaxis(flow, -1, 0), 0) / (maximum or 1.0)
+    dy = np.where(np.abs(dy) < _SEAM, 0.0, dy)  # the wheel's hues jump to the right
     radius = np.hypot(dx, dy)
     turn = (np.arctan2(-dy, -dx) / np.pi + 1) / 2 * (len(_WHEEL) - 1)
     low = np.floor(turn).astype(int)

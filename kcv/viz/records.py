@@ -5,6 +5,7 @@ dy in pixels, 255 of a semantic map is unlabelled, class -1 is an empty slot. Wh
 none of the known keys is drawn by its shape, or written.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from PIL import Image
 
 from kcv.viz import label_shapes, label_text, label_tiles, style, text, tiles, view
 
-WIDTH = 1320  # of a panel, pixels
-_SHEET = 2400  # a sheet is not wider, but for one wide panel
+WIDTH = 1360  # of a panel, pixels
+_SHEET = 2800  # a sheet is not wider, but for one wide panel
 _NARROWEST = 300  # text needs room
 _LARGEST = 30_000  # a side of a sheet that viewers still open, pixels
 
@@ -112,7 +113,10 @@ def draw_gallery(
     ]
     widest = max(panel.shape[1] for panel in panels)
     height = sum(len(panel) for panel in panels) / len(panels)
-    columns = max(round((1.4 * len(panels) * height / widest) ** 0.5), 1)
+    columns = math.sqrt(
+        1.4 * len(panels) * height / widest
+    )  # a sheet 1.4 times as wide
+    columns = max(math.ceil(columns - 0.3), 1)
     columns = min(columns, max(_SHEET // widest, 1), len(panels))
     width = columns * (widest + tiles.GAP)
     sheet = tiles.flowed(panels, width)

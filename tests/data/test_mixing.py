@@ -49,6 +49,6 @@ def test_a_coin_chooses_between_mixup_and_cutmix():
 def test_beta_distribution(alpha):
     """Mean 1/2, variance 1 / (4 (2 alpha + 1))."""
     uniform = tf.constant((np.arange(9999) + 0.5) / 9999)
-    share = mixing._beta(alpha, uniform).numpy()
+    share = mixing.beta(alpha, uniform).numpy()
     assert share.mean() == pytest.approx(0.5, abs=1e-3)
     assert share.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.01)

@@ -127,6 +127,8 @@ def test_wrong_arguments():
 def test_unknown_names_and_options(tmp_path):
     with pytest.raises(ValueError, match="'coco:PATH'"):
         data.source("cocoo:x", "train")
+    with pytest.raises(ValueError, match="unknown data 'cocoo:/x': .*'coco:PATH'"):
+        data.source("cocoo:/x", "train")
     with pytest.raises(ValueError, match="no option 'colour'; known: .*max_bad_share"):
         data.source(f"voc:{tmp_path}", "train", colour=3)
     with pytest.raises(FileNotFoundError):
