@@ -1,7 +1,7 @@
 """Data sets, augmentation and reproducible batches.
 
-Everything here is imported when it is first asked for: the drawn scenes need NumPy alone
-and TensorFlow takes seconds to import.
+Everything here is imported when it is first asked for: TensorFlow takes seconds, and
+the drawn scenes do without it.
 """
 
 import importlib

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
+from tensorflow_datasets.core import example_serializer
 
 from kcv import files
 from kcv.data.scenes import views
@@ -70,11 +71,14 @@ def features(view: str, config: Config):
 def write(shard: Shard, drawn: Callable) -> None:
     """Draws one file; calls `drawn(1)` after every record."""
     spec = features(shard.view, shard.config)
+    serializer = example_serializer.ExampleSerializer(spec.get_serialized_info())
     with files.replacing(shard.path) as hidden:
         writer = array_record_module.ArrayRecordWriter(str(hidden), "group_size:1")
         for index in range(shard.start, shard.stop):
             record = views.record(*shard[:4], index)
-            writer.write(spec.serialize_example(record))
+            example = serializer.get_tf_example(spec.encode_example(record))
+            # Or the order of the keys would differ from process to process.
+            writer.write(example.SerializeToString(deterministic=True))
             drawn(1)
         writer.close()
 
