@@ -132,7 +132,7 @@ def structured_batches(
     return data.apply(cardinality).prefetch(2).with_options(images.data_options())
 
 
-def examples(name, split, count, seed=0, **options):
+def examples(name, split, count, seed=0, /, **options):
     """Returns the first records of a data set in a shuffled order, as they are stored.
 
     Args:

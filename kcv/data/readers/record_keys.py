@@ -24,6 +24,7 @@ KEYS = {
     "occlusion": ((None, None, 1), "uint8"),  # 1: not to be seen in the next image
     "frames": ((None, None, None, 3), "uint8"),  # (time, height, width, 3)
     "attributes": ((None,), "float32"),
+    "relations": ((None, None, None), "int8"),  # of each pair of things
     "captions": ((None,), "str"),
     "questions": ((), "str"),
     "answers": ((), "str"),
