@@ -83,7 +83,7 @@ def test_the_slow_stage_is_named():
 
     def slow(record, size=None):
         def pause(x):
-            time.sleep(0.004)
+            time.sleep(0.02)
             return x
 
         decoded = digits.decode(record)

@@ -4,6 +4,8 @@ A thing is one layer, a person several, from the farthest to the nearest. Places
 given in the thing's own frame; coverage and slopes are in image pixels.
 """
 
+import math
+
 import numpy as np
 
 from kcv.data.scenes import figures, materials, scene, shapes, sprites
@@ -30,13 +32,14 @@ def extent(thing):
     """
     person = thing.category == scene.PERSON
     points = figures.outline(thing.joints) if person else layers(thing)[0].outline
-    u, v = points[:, 0], points[:, 1]
     if thing.bend:
-        v = v + thing.bend * u * u
-    (a, b, x), (c, d, y) = thing.matrix.tolist()
-    x, y = a * u + (b * v + x), c * u + (d * v + y)
-    low, high = np.minimum.reduce, np.maximum.reduce
-    return float(low(x)), float(low(y)), float(high(x)), float(high(y))
+        u, v = points[:, 0], points[:, 1]
+        points = np.stack([u, v + thing.bend * u * u], axis=-1)
+    points = thing.matrix[:, :2] @ points.T
+    x, y = thing.matrix[:, 2].tolist()
+    left, top = np.minimum.reduce(points, axis=1).tolist()
+    right, bottom = np.maximum.reduce(points, axis=1).tolist()
+    return left + x, top + y, right + x, bottom + y
 
 
 def area(thing):
@@ -65,7 +68,7 @@ def distance(thing, layer, u, v):
     (a, b, _), (c, d, _) = thing.matrix.tolist()
     skew = abs(a * b + c * d) + abs(a * a + c * c - b * b - d * d)
     if thing.bend == 0 and skew < 1e-9 * (a * a + c * c):
-        return kind.look_up(layer, u, v) * np.float32(thing.size)
+        return kind.look_up(layer, u, v) * np.float32(math.sqrt(abs(a * d - b * c)))
     distance, by_u, by_v = kind.look_up_slope(layer, u, v)
     by_x, by_y = to_image_slope(thing, u, by_u, by_v)
     return distance / np.maximum(np.sqrt(by_x * by_x + by_y * by_y), np.float32(1e-6))

@@ -92,15 +92,15 @@ def visible_box(instance, i, extent):
     left, top = max(int(x1), 0), max(int(y1), 0)
     right, bottom = max(int(x2) + 1, 0), max(int(y2) + 1, 0)
     mask = instance[top:bottom, left:right] == i
-    columns = np.flatnonzero(mask.any(axis=0))
+    columns = np.logical_or.reduce(mask, axis=0).nonzero()[0]
     if not len(columns):
         return (0.0, 0.0, 0.0, 0.0), 0
-    rows = np.flatnonzero(mask.any(axis=1))
+    rows = np.logical_or.reduce(mask, axis=1).nonzero()[0]
     seen = (
-        left + columns[0],
-        top + rows[0],
-        left + columns[-1] + 1,
-        top + rows[-1] + 1,
+        left + int(columns[0]),
+        top + int(rows[0]),
+        left + int(columns[-1]) + 1,
+        top + int(rows[-1]) + 1,
     )
     limits = (width, height, width, height)
     box = [

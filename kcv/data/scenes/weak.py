@@ -172,17 +172,20 @@ def _way(mask, rng):
     end = _draw_pixel(far, rng) if far.any() else start
     way = np.array(ways.traceback(end), float)  # 8-connected pixels
 
-    # Pixel steps are jagged: a Gaussian along the way makes them round. Where this
-    # would leave the region, the pixel stays where it was.
-    smooth = ndimage.gaussian_filter1d(way, min(3.0, len(way) / 6), axis=0)
+    # Pixel steps are jagged: a Gaussian along the way makes them round, the widest of
+    # three whose curve stays within the region.
     steps = np.linspace(0, len(way) - 1, 4 * len(way))
     place = np.arange(len(way))
-    fine = [np.interp(steps, place, smooth[:, axis]) for axis in (0, 1)]
-    row, column = np.rint(fine).astype(int)
-    way = way[np.rint(steps).astype(int)].astype(int)
-    inside = mask[row, column]
+    for sigma in (3.0, 1.5, 0.7):
+        smooth = ndimage.gaussian_filter1d(way, min(sigma, len(way) / 6), axis=0)
+        fine = [np.interp(steps, place, smooth[:, axis]) for axis in (0, 1)]
+        row, column = np.rint(fine).astype(int)
+        if mask[row, column].all():
+            break
+    else:
+        row, column = way.astype(int).T
     drawn = np.zeros(mask.shape, np.uint8)
-    drawn[np.where(inside, row, way[:, 0]), np.where(inside, column, way[:, 1])] = 1
+    drawn[row, column] = 1
     return drawn
 
 
