@@ -10,13 +10,11 @@ _PACKAGE = "kcv"
 
 
 class _Views(layers.Layer):
-    """Several pictures of each, those of one picture next to each other."""
+    """Several pictures of each, those of one picture next to each other.
 
-    count = 1
-
-    def views(self, images):
-        """Returns a list of `count` tensors (b, h, w, c)."""
-        raise NotImplementedError
+    What derives from it has `count`, the number of views, and `views(images)`, which
+    returns a list of so many tensors (b, h, w, c).
+    """
 
     def call(self, images):
         """(b, h, w, c) to (b * count, h', w', c)."""
