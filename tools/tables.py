@@ -10,7 +10,7 @@ NOT_MEASURED = "–"
 _MODELS_HEAD = """\
 # Models
 
-Made by `python -m kcv.tools.model_table` from [kcv/zoo.py](../kcv/zoo.py) and the files
+Made by `python -m kcv.tools.model_table` from [kcv/zoo](../kcv/zoo) and the files
 in [results/](../results); do not edit. A dash is a value that was not measured, and the
 notes below the tables say why.
 """
