@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 import tf_keras
 
+from kcv.train.rewrites import avoid_crash_after_grouped_convolutions
+
 
 def fine_tune(
     model,
@@ -38,6 +40,7 @@ def fine_tune(
     """
     loss = loss or tf_keras.losses.sparse_categorical_crossentropy
     optimizer = tf_keras.optimizers.Adam(learning_rate)
+    avoid_crash_after_grouped_convolutions(model)
 
     @tf.function(reduce_retracing=True)
     def train_step(images, labels):

@@ -13,6 +13,12 @@ _LEVELS = {
 }
 
 
+def by_level(output_stride):
+    """Returns {level: (stride, dilation)} for levels 1 to 5, in the same meaning."""
+    level4, level5 = strides_and_dilations(output_stride)
+    return {1: (2, 1), 2: (2, 1), 3: (2, 1), 4: level4, 5: level5}
+
+
 def strides_and_dilations(output_stride):
     """Returns ((stride, dilation) of level 4, (stride, dilation) of level 5).
 

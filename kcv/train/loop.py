@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from kcv.train import checkpoint
 from kcv.train.batch_norm import training_batch_norm
+from kcv.train.rewrites import avoid_crash_after_grouped_convolutions
 from kcv.train.data_wait import DataWait
 from kcv.train.running_means import RunningMeans
 from kcv.train.stop_signal import StopSignal
@@ -197,6 +198,7 @@ def make_evaluate(model: keras.Model, losses: Callable, data: Callable, steps: i
 def _make_step(strategy, model, losses, optimizer, clip_norm, jit_compile):
     """Returns (step, state, wait): `step(iterator)` takes one step and adds to both."""
     state, wait = RunningMeans(), DataWait()
+    avoid_crash_after_grouped_convolutions(model)
     replicas = strategy.num_replicas_in_sync
     trainable = list(model.trainable_variables)
     if jit_compile and replicas > 1 and not tf.config.list_physical_devices("GPU"):

@@ -43,6 +43,7 @@ def rate_test(
     steps: int = 100,
     smoothing: float = 0.9,
     clip_norm: float | None = None,
+    on_step: Callable | None = None,
 ) -> RateTest:
     """Trains for some steps at rates from `low` to `high`, then undoes it all.
 
@@ -61,6 +62,7 @@ def rate_test(
         steps: batches from the first to the last rate.
         smoothing: share of the running mean of the loss kept at each step.
         clip_norm: largest norm of the gradient of all weights together.
+        on_step: called after each step with its number.
 
     Returns:
         The rates with their losses.
@@ -89,6 +91,8 @@ def rate_test(
                 step(iterator)
                 examples, loss = state.last.numpy()[:2]
                 _add(found, float(optimizer.learning_rate), loss / examples, smoothing)
+                if on_step is not None:
+                    on_step(i)
                 if not found.smoothed[-1] <= DIVERGED * min(found.smoothed):
                     break  # NaN ends it too
     finally:
@@ -100,8 +104,11 @@ def rate_test(
 def steepest(rates, smoothed) -> float | None:
     """Returns the rate at which the loss fell fastest along the logarithm of the rate.
 
+    Batches differ, so the fall is that of a line through the losses of one order of
+    magnitude (three rates at least), and only what came before the lowest loss counts.
+
     Args:
-        rates: increasing, one a step.
+        rates: increasing by a factor, one a step.
         smoothed: losses; those that are not finite are left out.
 
     Returns:
@@ -109,10 +116,17 @@ def steepest(rates, smoothed) -> float | None:
     """
     sound = np.isfinite(smoothed)
     rates, smoothed = np.asarray(rates)[sound], np.asarray(smoothed)[sound]
-    if len(rates) < 2:
+    if len(rates) < 3:
         return None
-    slopes = np.gradient(smoothed, np.log(rates))
-    return float(rates[slopes.argmin()]) if slopes.min() < 0 else None
+    steps_per_decade = math.log(10) / math.log(rates[1] / rates[0])
+    half = max(1, round(steps_per_decade / 2))
+    best, lowest = (0.0, None), int(np.argmin(smoothed))
+    for middle in range(half, max(half, lowest - half) + 1):
+        window = slice(middle - half, middle + half + 1)
+        if len(rates[window]) > 2:
+            slope, _ = np.polyfit(np.log(rates[window]), smoothed[window], 1)
+            best = min(best, (float(slope), float(rates[middle])))
+    return best[1]
 
 
 def _epochs(strategy, data, steps, steps_per_epoch):

@@ -34,6 +34,11 @@ class Entry(NamedTuple):
         low, high = self.pixel_range
         return round(255 / (high - low), 6)
 
+    @property
+    def function(self) -> Callable[..., "keras.Model"]:
+        """The builder itself, its file imported; `build` has this row's arguments."""
+        return _function(*self.build.args)
+
 
 def builder(folder, module, function, **kwargs):
     """The builder of a file in kcv/models, not imported yet, with `kwargs` given."""
@@ -41,5 +46,8 @@ def builder(folder, module, function, **kwargs):
 
 
 def _import_and_build(module, function, **kwargs):
-    module = importlib.import_module(f"kcv.models.{module}")
-    return getattr(module, function)(**kwargs)
+    return _function(module, function)(**kwargs)
+
+
+def _function(module, name):
+    return getattr(importlib.import_module(f"kcv.models.{module}"), name)

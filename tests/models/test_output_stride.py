@@ -1,6 +1,6 @@
 import pytest
 
-from kcv.models.output_stride import strides_and_dilations
+from kcv.models.output_stride import by_level, strides_and_dilations
 
 
 def test_strides_become_dilations():
@@ -8,6 +8,7 @@ def test_strides_become_dilations():
     assert strides_and_dilations(32) == ((2, 1), (2, 1))
     assert strides_and_dilations(16) == ((2, 1), (1, 2))
     assert strides_and_dilations(8) == ((1, 2), (1, 4))
+    assert by_level(16) == {1: (2, 1), 2: (2, 1), 3: (2, 1), 4: (2, 1), 5: (1, 2)}
 
 
 @pytest.mark.parametrize("output_stride", [4, 64, None])

@@ -85,8 +85,16 @@ def test_steepest_by_hand():
     """The fall from 8 to 2 is around the third rate; NaN at the end counts not."""
     rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10], [9, 8, 5, 2, 3, np.nan]
     assert steepest(rates, losses) == 1e-2
-    assert steepest([1, 2, 3], [1, 2, 3]) is None
+    assert steepest([1, 2, 4], [1, 2, 3]) is None
     assert steepest([1, 2], [1, np.nan]) is None
+
+
+def test_steepest_looks_through_the_noise_of_batches():
+    """A slow fall by 1 over two decades, under noise that falls faster in one step."""
+    rates = np.logspace(-5, 1, 120)
+    fall = np.interp(np.log10(rates), [-5, -4, -2, -1, 0, 1], [3, 3, 2, 2, 9, 8])
+    noise = np.random.default_rng(0).normal(0, 0.05, 120)
+    assert 1e-4 < steepest(rates, fall + noise) < 1e-2
 
 
 def test_errors():
