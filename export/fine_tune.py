@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 import tf_keras
 
-from kcv.train.rewrites import avoid_crash_after_grouped_convolutions
+from kcv.train.grouped_convolution import training_grouped_convolutions
 
 
 def fine_tune(
@@ -40,7 +40,6 @@ def fine_tune(
     """
     loss = loss or tf_keras.losses.sparse_categorical_crossentropy
     optimizer = tf_keras.optimizers.Adam(learning_rate)
-    avoid_crash_after_grouped_convolutions(model)
 
     @tf.function(reduce_retracing=True)
     def train_step(images, labels):
@@ -66,7 +65,8 @@ def fine_tune(
             optimizer.learning_rate.assign(rate)
             if before_step:
                 before_step(step)
-            value = float(train_step(tf.constant(images), tf.constant(labels)))
+            with training_grouped_convolutions(model):
+                value = float(train_step(tf.constant(images), tf.constant(labels)))
             step += 1
             if not abs(value) < float("inf"):
                 raise ValueError(

@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from kcv.train import checkpoint
 from kcv.train.batch_norm import training_batch_norm
-from kcv.train.rewrites import avoid_crash_after_grouped_convolutions
 from kcv.train.data_wait import DataWait
+from kcv.train.grouped_convolution import training_grouped_convolutions
 from kcv.train.running_means import RunningMeans
 from kcv.train.stop_signal import StopSignal
 from kcv.train.strategy import is_chief
@@ -118,7 +118,11 @@ def train(
             meta["state"] = state.get()
             checkpoint.save(folder, epoch * steps_per_epoch + done, variables, meta)
 
-    with training_batch_norm(model, strategy), StopSignal() as stop:
+    with (
+        training_batch_norm(model, strategy),
+        training_grouped_convolutions(model),
+        StopSignal() as stop,
+    ):
         for epoch in range(position["epoch"], epochs):
             started = saved = checked = time.monotonic()
             iterator = iter(_distribute(strategy, data, epoch, start_step))
@@ -198,7 +202,6 @@ def make_evaluate(model: keras.Model, losses: Callable, data: Callable, steps: i
 def _make_step(strategy, model, losses, optimizer, clip_norm, jit_compile):
     """Returns (step, state, wait): `step(iterator)` takes one step and adds to both."""
     state, wait = RunningMeans(), DataWait()
-    avoid_crash_after_grouped_convolutions(model)
     replicas = strategy.num_replicas_in_sync
     trainable = list(model.trainable_variables)
     if jit_compile and replicas > 1 and not tf.config.list_physical_devices("GPU"):

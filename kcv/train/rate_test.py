@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from kcv.train import loop
 from kcv.train.batch_norm import training_batch_norm
+from kcv.train.grouped_convolution import training_grouped_convolutions
 
 DIVERGED = 4.0  # times the lowest smoothed loss
 
@@ -83,7 +84,7 @@ def rate_test(
     )
     found = RateTest([], [], [], None)
     try:
-        with training_batch_norm(model, strategy):
+        with training_batch_norm(model, strategy), training_grouped_convolutions(model):
             for i, iterator in enumerate(
                 _epochs(strategy, data, steps, steps_per_epoch)
             ):
