@@ -16,6 +16,7 @@ from keras import layers
 from kcv.layers.batch_norm import batch_norm
 from kcv.models.image_input import image_input
 from kcv.models.output_stride import strides_and_dilations
+from kcv.models.pixel_mean import TORCH_MEAN, from_torch, subtract_mean
 from kcv.models.weights import load_weights
 
 # Table 1: depth -> (layers of each dense block, growth rate k); the stem has 2 k
@@ -48,12 +49,12 @@ def densenet121(
         classes: size of the last layer.
         classifier_activation: "softmax" for probabilities, None for logits.
         weights: None or the path of a weight file; "imagenet" for 121, 169 and 201
-            layers, which want pixels as `keras.applications.densenet.preprocess_input`
-            makes them: RGB, mean 0 and deviation 1 per channel. See `load_weights`.
+            layers. See `load_weights`; a file of keras.applications is changed to our
+            pixels.
 
     Returns:
-        A model from images, float32 (batch, height, width, channels), to float32
-        (batch, classes).
+        A model from images, float32 (batch, height, width, channels) in [-1, 1], to
+        float32 (batch, classes).
 
     Parameters with 1000 classes: 8,062,504, of which 7,978,856 are trained, the count
     of torchvision; the others are the moving means and variances.
@@ -92,7 +93,7 @@ def _densenet(depth, input_shape, classes, classifier_activation, weights):
     x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
     model = keras.Model(images, x, name=f"densenet{depth}")
     file = functools.partial(_imagenet_file, depth) if depth in IMAGENET_MD5 else None
-    load_weights(model, weights, file)
+    load_weights(model, weights, file, from_torch)
     return model
 
 
@@ -109,7 +110,8 @@ def densenet_features(images, depth=121, output_stride=32):
         known = ", ".join(map(str, BLOCKS))
         raise ValueError(f"no DenseNet of depth {depth} here; choose from {known}")
     blocks, growth = BLOCKS[depth]
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(images)
+    x = subtract_mean(images, TORCH_MEAN)
+    x = layers.ZeroPadding2D(3, name="conv1_pad")(x)
     x = _conv(x, 2 * growth, 7, "conv1", strides=2, padding="valid")
     x = _bn_relu(x, "conv1")
     features = {"C1": x}

@@ -18,6 +18,7 @@ from keras import layers
 from kcv.layers.batch_norm import batch_norm
 from kcv.models.image_input import image_input
 from kcv.models.output_stride import strides_and_dilations
+from kcv.models.pixel_mean import CAFFE_MEAN, from_caffe, subtract_mean
 from kcv.models.weights import load_weights
 
 # Table 1: depth -> blocks of conv2_x to conv5_x, basic below 50 layers.
@@ -50,12 +51,12 @@ def resnet18(
         classes: size of the last layer.
         classifier_activation: "softmax" for probabilities, None for logits.
         weights: None or the path of a weight file; "imagenet" for 50, 101 and 152
-            layers, which want pixels as `keras.applications.resnet.preprocess_input`
-            makes them: BGR, 0 to 255, minus the means. See `load_weights`.
+            layers. See `load_weights`; a file of keras.applications is changed to our
+            pixels.
 
     Returns:
-        A model from images, float32 (batch, height, width, channels), to float32
-        (batch, classes).
+        A model from images, float32 (batch, height, width, channels) in [-1, 1], to
+        float32 (batch, classes).
 
     Parameters with 1000 classes: 11,699,112, of which 11,689,512 are trained, the count
     of torchvision; the others are the moving means and variances.
@@ -102,7 +103,7 @@ def _resnet(depth, input_shape, classes, classifier_activation, weights):
     x = layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
     model = keras.Model(images, x, name=f"resnet{depth}")
     file = functools.partial(_imagenet_file, depth) if depth in IMAGENET_MD5 else None
-    load_weights(model, weights, file)
+    load_weights(model, weights, file, from_caffe)
     return model
 
 
@@ -117,7 +118,8 @@ def resnet_features(images, depth=50, output_stride=32):
         known = ", ".join(map(str, BLOCKS))
         raise ValueError(f"no ResNet of depth {depth} in Table 1; choose from {known}")
     block = basic_block if depth < 50 else bottleneck
-    return residual_features(images, BLOCKS[depth], block, output_stride, depth >= 50)
+    x = subtract_mean(images, CAFFE_MEAN)
+    return residual_features(x, BLOCKS[depth], block, output_stride, depth >= 50)
 
 
 def residual_features(images, blocks, block, output_stride=32, use_bias=False):

@@ -16,6 +16,7 @@ from kcv.layers.batch_norm import batch_norm
 from kcv.models.classification.alexnet import dense_head, max_pool
 from kcv.models.image_input import image_input
 from kcv.models.output_stride import strides_and_dilations
+from kcv.models.pixel_mean import CAFFE_MEAN, from_caffe, subtract_mean
 from kcv.models.weights import load_weights
 
 # Table 1, rows A, B, D and E: 3x3 convolutions of the five blocks.
@@ -52,9 +53,9 @@ def vgg16(
         input_shape: (height, width, channels) of one image, at least 32x32.
         classes: size of the last layer.
         classifier_activation: "softmax" for probabilities, None for logits.
-        weights: None, "imagenet" (of `vgg16` and `vgg19` at 224x224x3; they want images
-            as the authors had them: 0 to 255, blue first, minus the means 103.939,
-            116.779 and 123.68) or the path of a weight file; see `load_weights`.
+        weights: None, "imagenet" (of `vgg16` and `vgg19` at 224x224x3) or the path of a
+            weight file; see `load_weights`. A file of keras.applications is changed to
+            our pixels.
         alpha: width multiplier, not in the paper; scales all filters and units.
         dropout: share of the units of both hidden layers dropped while training.
 
@@ -153,7 +154,7 @@ def vgg_features(images, variant="vgg16", output_stride=32, alpha=1.0):
         raise ValueError(
             f"no variant {variant!r}; known: {', '.join(REPEATS)}, each also with _bn"
         )
-    features, x = {}, images
+    features, x = {}, subtract_mean(images, CAFFE_MEAN)
     for block, (repeats, filters) in enumerate(zip(REPEATS[name], FILTERS), start=1):
         dilation = dilation4 if block == 5 else 1
         for i in range(1, repeats + 1):
@@ -179,6 +180,7 @@ def _vgg(variant, input_shape, classes, classifier_activation, weights, alpha, d
         model,
         weights,
         (lambda: _imagenet_file(variant, input_shape, alpha)) if published else None,
+        from_caffe,
     )
     return model
 
