@@ -12,6 +12,11 @@ def count(model):
     return model.count_params(), trained
 
 
+def shapes_only():
+    """A scope in which models are built without memory for their weights."""
+    return keras.StatelessScope(initialize_variables=False)
+
+
 def randomize(model, images, seed=0):
     """Random weights, then the statistics of `images`, so that nothing explodes."""
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from residual_checks import (
     assert_same_as_applications,
     count,
     export,
+    shapes_only,
 )
 
 from kcv.models.classification import densenet
@@ -37,8 +38,9 @@ def test_same_logits_as_keras_applications(size, short):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [121, 169, 201])
-@pytest.mark.parametrize("size", [(64, 64), (50, 79)])
+@pytest.mark.parametrize(
+    ("depth", "size"), [(121, (50, 79)), (169, (64, 64)), (201, (33, 48))]
+)
 def test_full_depth_equals_keras_applications(depth, size):
     ours = getattr(densenet, f"densenet{depth}")
     theirs = getattr(keras.applications, f"DenseNet{depth}")
@@ -58,7 +60,8 @@ def test_full_depth_equals_keras_applications(depth, size):
     ],
 )
 def test_parameters(depth, parameters, trained):
-    model = getattr(densenet, f"densenet{depth}")((32, 32, 3))
+    with shapes_only():
+        model = getattr(densenet, f"densenet{depth}")((32, 32, 3))
     assert count(model) == (parameters, trained)
 
 

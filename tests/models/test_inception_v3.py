@@ -41,11 +41,13 @@ def test_parameters():
 @pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "count"), [(0.5, 6_488_824), (0.25, 1_895_156)])
 def test_parameters_of_widths(alpha, count):
-    assert inception_v3(alpha=alpha).count_params() == count
+    with keras.StatelessScope(initialize_variables=False):
+        model = inception_v3(alpha=alpha)
+    assert model.count_params() == count
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(75, 112), (128, 91), (299, 299)])
+@pytest.mark.parametrize("size", [(75, 112), (128, 91)])
 def test_same_logits_as_keras_applications(size):
     check_same_logits(inception_v3, keras.applications.InceptionV3, size)
 

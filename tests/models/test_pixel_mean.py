@@ -17,10 +17,14 @@ CASES = {
 SIZE = {"classes": 7, "classifier_activation": None, "input_shape": (33, 32, 3)}
 
 
-@pytest.mark.parametrize("suffix", ["h5", "keras"])
 @pytest.mark.parametrize(
-    "name",
-    ["vgg", *(pytest.param(n, marks=pytest.mark.slow) for n in ("resnet", "densenet"))],
+    ("name", "suffix"),
+    [
+        ("vgg", "h5"),
+        pytest.param("vgg", "keras", marks=pytest.mark.slow),
+        pytest.param("resnet", "h5", marks=pytest.mark.slow),
+        pytest.param("densenet", "h5", marks=pytest.mark.slow),
+    ],
 )
 def test_published_file_for_our_pixels(name, suffix, tmp_path):
     """Both borders and channels count: a flip or a shift more would show."""
