@@ -97,3 +97,11 @@ def true_accept_rate(same, scores, false_accept_rate: float) -> float:
     """The largest share of the same that is accepted with no more others than that."""
     false, true, _ = roc_curve(same, scores)
     return float(true[false <= false_accept_rate].max())
+
+
+def threshold_at_equal_error(same, scores) -> float:
+    """The score from which pairs count as of the same, at the equal error rate."""
+    false, true, thresholds = roc_curve(same, scores)
+    gap = np.abs(false + true - 1)
+    gap[0] = np.inf  # the threshold there is infinite
+    return float(thresholds[int(np.argmin(gap))])

@@ -1,8 +1,8 @@
 """The gradient of a score with respect to the image or to the maps of a layer.
 
 Keras has no operation for gradients that all its backends share, but all of them can
-train: a zero is added to the maps, and one step of plain gradient descent at rate 1 on
-the negative score turns it into the gradient.
+train: a zero is added to the maps, and one step of plain gradient descent at rate 1
+turns it into the negative gradient.
 """
 
 import keras
@@ -39,14 +39,16 @@ def gradients(model, images, weights, layer=None, backward_relu=False):
     probe = _Probe(copy, offset, at_input=layer is None)
     probe.compile(keras.optimizers.SGD(1.0), run_eagerly=True, jit_compile=False)
     probe.train_on_batch(images, np.asarray(weights, "float32"))
-    return ops.convert_to_numpy(offset.values)
+    return -ops.convert_to_numpy(offset.values)
 
 
 def maps_of(model, images, layer):
     """Returns the output of a layer for images, float32 (n, ...)."""
     check_layer(model, layer)
     part = keras.Model(model.inputs[0], model.get_layer(layer).output)
-    return np.asarray(part.predict_on_batch(np.asarray(images, "float32")))
+    # Called once, so that compiling it, as predict does, would take longer.
+    maps = part(ops.convert_to_tensor(images, "float32"), training=False)
+    return ops.convert_to_numpy(maps)
 
 
 def last_maps(model):
@@ -56,10 +58,16 @@ def last_maps(model):
         ValueError: if there is none.
     """
     for layer in reversed(model.layers):
-        shape = getattr(layer.output, "shape", ())
-        if len(shape) == 4 and shape[1:3] != (1, 1):
+        if has_maps(layer):
             return layer.name
     raise ValueError(f"{model.name} has no layer with maps (height, width, channels)")
+
+
+def has_maps(layer):
+    """Whether a layer gives maps (n, height, width, channels); the images are none."""
+    shape = getattr(layer.output, "shape", ())
+    is_input = isinstance(layer, layers.InputLayer)
+    return not is_input and len(shape) == 4 and shape[1:3] != (1, 1)
 
 
 def check_layer(model, layer):
@@ -70,7 +78,11 @@ def check_layer(model, layer):
 
 
 class _Probe(keras.Model):
-    """A frozen model with the offset, trained towards higher scores."""
+    """A frozen model with the offset, trained towards lower scores.
+
+    Not towards higher ones: what comes back has the sign of the weights, which a ReLU
+    on the way back looks at.
+    """
 
     def __init__(self, inner, offset, at_input):
         super().__init__()
@@ -81,7 +93,7 @@ class _Probe(keras.Model):
         return self.inner(x, training=False)
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
-        return -ops.sum(ops.cast(y_pred, "float32") * ops.reshape(y, ops.shape(y_pred)))
+        return ops.sum(ops.cast(y_pred, "float32") * ops.reshape(y, ops.shape(y_pred)))
 
 
 class _Offset(layers.Layer):

@@ -235,6 +235,10 @@ ROWS = {
     "localiser": Entry(
         _from("localisation", "localiser"), ("C17",), "localisation", _OVERFEAT,
         (224, 224, 3), 4_488_012, 570_547_200),
+    "localiser_025": Entry(
+        _from("localisation", "localiser", alpha=0.25), ("C17",), "localisation",
+        _OVERFEAT, (224, 224, 3), 685_116, 41_632_896,
+        recipe="localiser_025_scenes"),
     "overfeat_fast": Entry(
         _from("sliding_window", "overfeat_fast"), ("C18",), _TASK, _OVERFEAT,
         (231, 231, 3), 145_920_872, 2_801_403_904),
@@ -245,6 +249,10 @@ ROWS = {
     "arcface": Entry(
         _from("verification", "arcface"), ("C19",), "verification", _ARCFACE,
         (112, 112, 3), 8_461_504, 142_002_944),
+    "arcface_025": Entry(
+        _from("verification", "arcface", alpha=0.25, embedding=128), ("C19",),
+        "verification", _ARCFACE, (112, 112, 3), 641_968, 10_285_760,
+        recipe="arcface_025_scenes"),
     "p4_cnn": Entry(
         _from("p4_cnn", "p4_cnn"), ("C20",), _TASK, _P4, (28, 28, 1), 24_740,
         11_673_760, recipe="p4_cnn_digits"),

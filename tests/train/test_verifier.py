@@ -36,7 +36,7 @@ def test_loss_is_the_cross_entropy_with_the_margin():
     total = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
     expected = total - logits[np.arange(8), batch["labels"]]
     np.testing.assert_allclose(values["cross_entropy"], expected, rtol=1e-4)
-    right = logits.argmax(axis=1) == batch["labels"]
+    right = np.asarray(model(batch["images"])).argmax(axis=1) == batch["labels"]
     np.testing.assert_array_equal(metrics["accuracy"], right)
 
 
@@ -56,6 +56,16 @@ def test_judged_pairs_are_as_many_of_both_kinds(monkeypatch):
     for labels in ([0, 1, 2], [0, 0]):
         with pytest.raises(ValueError, match="make no pairs: two pictures of each"):
             verifier.judged_pairs(np.array(labels))
+
+
+def test_pairs_of_unequal_numbers_are_drawn(tmp_path):
+    """One right pair of the same and two of others, no mistake."""
+    images = people(2, 2)["images"]
+    indices = np.array([[0, 1], [0, 2], [1, 3]])
+    same, scores = np.array([True, False, False]), np.array([0.9, 0.1, -0.2])
+    path = tmp_path / "x.png"
+    verifier.save_pairs(images, indices, same, scores, 0.5, path, (-1.0, 1.0))
+    assert min(Image.open(path).size) > 150
 
 
 @pytest.mark.slow

@@ -8,11 +8,14 @@ from PIL import Image
 
 from kcv.layers.max_unpooling import MaxPoolingWithPositions, MaxUnpooling
 from kcv.viz.deconvnet import deconvnet, signed_picture
-from kcv.viz.filters import save_filters, save_maps
+from kcv.viz.filters import draw_maps, save_filters, save_maps
+from kcv.viz.gallery import save_gallery
 from kcv.viz.grad_cam import grad_cam, heat_over
 from kcv.viz.gradients import gradients, last_maps, maps_of
 from kcv.viz.occlusion import occlusion_heat, occlusion_map
 from kcv.viz.rate_test import save_rate_test
+from kcv.viz.rows import save_rows, shown
+from kcv.viz.tiles import Tile
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 9, 2)).astype("float32")
 
@@ -172,6 +175,45 @@ def test_filters_and_maps(tmp_path):
     assert (picture[4, 4 + 52 : 4 + 100] == 0).all()
 
 
+def test_large_maps_are_reduced_and_small_ones_enlarged():
+    """By whole numbers, to 48..96 pixels."""
+    for side, drawn in ((1, 48), (20, 60), (48, 48), (49, 49), (97, 49), (224, 75)):
+        assert draw_maps(np.ones((side, side, 4))).shape == (
+            4 + 2 * (drawn + 4),
+        ) * 2 + (3,)
+
+
+def test_rows_lie_side_by_side(tmp_path):
+    """Two short rows beside each other, the third below; wide ones below each other."""
+    tile = Tile(np.zeros((50, 300, 3), "uint8"), "title")
+    for length, expected in ((2, (2, 2)), (3, (1, 3))):
+        rows = [[tile] * length] * 3
+        with Image.open(save_rows(rows, tmp_path / "rows.png")) as picture:
+            across, down = expected
+            row = length * 302 + (length - 1) * 12
+            assert picture.width == 24 + across * row + (across - 1) * 24
+            assert picture.height > down * 52 and picture.height < (down + 1) * 90
+    for rows in ([], [[tile], []]):
+        with pytest.raises(ValueError, match="a sheet needs a tile in every row"):
+            save_rows(rows, tmp_path / "rows.png")
+
+
+def test_shown_pictures_are_of_one_size():
+    assert shown(np.zeros((28, 14, 1), "uint8")).shape == (252, 126, 3)
+    assert shown(np.zeros((1024, 512, 3), "uint8")).shape == (256, 128, 3)
+    assert (shown(np.ones((256, 256, 1)), (0, 2)) == 128).all()
+
+
+def test_gallery_of_queries(tmp_path):
+    """Three in a row; a frame for neighbours only."""
+    images, frames = np.zeros((6, 4, 4, 1)), [None, True, False] * 2
+    path = save_gallery(images, ["a"] * 6, tmp_path / "g.png", frames, columns=3)
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    assert picture.shape[1] == 3 * 178 + 18
+    colors = [tuple(picture[20, 20 + 178 * i].tolist()) for i in range(3)]
+    assert colors == [(0, 0, 0), (0, 158, 115), (213, 94, 0)]
+
+
 def test_picture_of_a_rate_test(tmp_path):
     rates = np.logspace(-4, 0, 20)
     losses = np.r_[np.linspace(2, 1, 15), 2, 4, 8, 16, np.nan]
@@ -192,6 +234,9 @@ def test_errors(model, tmp_path):
     flat = keras.Sequential([keras.Input((3,)), layers.Dense(2)], name="flat")
     with pytest.raises(ValueError, match="flat has no layer with maps"):
         last_maps(flat)
+    images = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten()], name="plain")
+    with pytest.raises(ValueError, match="plain has no layer with maps"):
+        last_maps(images)
     with pytest.raises(ValueError, match="size and stride must be positive, got 0 and"):
         occlusion_map(None, IMAGES[0], 0, size=0)
     with pytest.raises(ValueError, match="no class 7: the model has 5"):

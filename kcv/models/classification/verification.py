@@ -12,6 +12,7 @@ from keras import layers
 
 from kcv.layers.angular_margin import AngularMargin
 from kcv.layers.batch_norm import batch_norm
+from kcv.layers.unit_norm import UnitNorm
 from kcv.models.classification.mobilenet_v1 import mobilenet_v1_features
 from kcv.models.image_input import image_input
 from kcv.models.weights import load_weights
@@ -56,7 +57,7 @@ def arcface(
     x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Dense(embedding, use_bias=False, name="embedding")(x)
     x = batch_norm("embedding_bn")(x)
-    x = layers.UnitNormalization(name="embeddings")(x)
+    x = UnitNorm(name="embeddings")(x)
     x = AngularMargin(classes, margin, scale=scale, name="angular_margin")(x)
     x = layers.Activation(classifier_activation, name="predictions")(x)
     model = keras.Model(images, x, name="arcface")
