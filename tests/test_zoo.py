@@ -76,7 +76,8 @@ def test_rows_are_complete(name):
     low, high = row.pixel_range
     np.testing.assert_allclose((0 - row.mean) / row.std, low, atol=1e-6)
     np.testing.assert_allclose((255 - row.mean) / row.std, high, atol=1e-6)
-    assert row.recipe in (None, f"{name}_digits")
+    data = "digits" if row.task == "classification" else "scenes"
+    assert row.recipe in (None, f"{name}_{data}")
 
 
 def test_every_model_file_has_a_row_and_every_builder_one():

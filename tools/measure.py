@@ -26,14 +26,8 @@ from kcv.edge import benchmark
 from kcv.export import ExportError, bridge, convert, qat
 from kcv.export.fine_tune import fine_tune
 from kcv.models.multiply_adds import multiply_adds
-from kcv.tools import (
-    finished_run,
-    results,
-    script,
-    task_classification,
-    task_localisation,
-    task_verification,
-)
+from kcv.tools import finished_run, results, script
+from kcv.tools.tasks import TASKS
 
 _F = flags.FLAGS
 
@@ -49,11 +43,6 @@ flags.DEFINE_integer("runs", 100, "Timed inferences.", 1)
 flags.DEFINE_string("note", "", "Goes into the result file.")
 flags.mark_flag_as_required("run_dir")
 
-TASKS = {
-    "classification": task_classification,
-    "localisation": task_localisation,
-    "verification": task_verification,
-}
 MODES = {"float32": "float32", "int8": "int8", "int8_qat": "qat"}  # file: in results
 
 

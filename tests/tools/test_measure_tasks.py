@@ -6,13 +6,8 @@ import pytest
 
 from kcv import data, zoo
 from kcv.losses.localisation import localisation_loss
-from kcv.tools import (
-    finished_run,
-    measure,
-    recipe_heads,
-    tables,
-    task_localisation,
-)
+from kcv.tools import finished_run, recipe_heads, tables, task_localisation
+from kcv.tools.tasks import TASKS
 
 RUN = {
     "model": "localiser_025",
@@ -24,11 +19,11 @@ RUN = {
 
 def test_every_task_of_the_zoo_can_be_measured():
     """A module lacks nothing, but for what training with rounding asks."""
-    assert measure.TASKS.keys() == {row.task for row in zoo.ZOO.values()}
-    assert measure.TASKS.keys() == recipe_heads.SCRIPTS.keys()
+    assert TASKS.keys() == {row.task for row in zoo.ZOO.values()}
+    assert TASKS.keys() == recipe_heads.SCRIPTS.keys()
     names = {"METRIC", "NO_QAT", "batches", "network", "split", "evaluate", "baseline"}
     names |= {"export_options", "draw_answers"}
-    for task in measure.TASKS.values():
+    for task in TASKS.values():
         wanted = names if task.NO_QAT else names | {"examples", "loss"}
         assert wanted <= set(vars(task))
         assert task.METRIC in tables.SHARES
