@@ -6,6 +6,7 @@ classification.
 
 import json
 import pathlib
+import re
 
 import numpy as np
 
@@ -40,6 +41,11 @@ def read(folder):
             )
     run = json.loads((folder / "metrics.json").read_text())
     return run, saved.load_model(folder / "model.keras")
+
+
+def recipe_of(run):
+    """The name of a recipe of a run's model and data: mlp_digits, localiser_scenes."""
+    return f"{run['model']}_{re.split('[/:]', run['data'])[0]}"
 
 
 def batches(run, split, **options):

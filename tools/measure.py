@@ -14,7 +14,6 @@ task: the accuracy of a classifier, the share of things that a localiser names a
 
 import math
 import pathlib
-import re
 
 import keras
 from absl import flags
@@ -132,7 +131,7 @@ def main(argv):
         "ids": list(entry.ids),
         "task": entry.task,
         "data": run["data"],
-        "recipe": entry.recipe if entry.recipe == recipe_of(run) else None,
+        "recipe": entry.recipe if entry.recipe == finished_run.recipe_of(run) else None,
         "metric": {
             "name": task.METRIC,
             "higher_is_better": True,
@@ -163,11 +162,6 @@ def main(argv):
     console.print(summary(run, task.METRIC, reports, latency, equal_training))
     if _F.results_dir:
         print(f"wrote {results.write(result, _F.results_dir)}")
-
-
-def recipe_of(run):
-    """The name of a recipe of a run's model and data: mlp_digits, localiser_scenes."""
-    return f"{run['model']}_{re.split('[/:]', run['data'])[0]}"
 
 
 def summary(run, metric, reports, latency, equal_training):

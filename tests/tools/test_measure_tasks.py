@@ -60,7 +60,7 @@ def test_localisation_trains_with_rounding_on_the_loss_of_the_run():
     ],
 )
 def test_a_recipe_is_named_by_model_and_data(model, data, recipe):
-    assert measure.recipe_of({"model": model, "data": data}) == recipe
+    assert finished_run.recipe_of({"model": model, "data": data}) == recipe
 
 
 def test_a_run_of_another_task_is_no_classifier():
