@@ -19,7 +19,8 @@ NO_QAT = (
 def network(model):
     """The embedding network without its last layer, the division by the length.
 
-    That has no integer form in TFLite; `kcv.edge` divides, and so does `evaluate`.
+    In an int8 file the squares would have eight bits; `kcv.edge` divides in float, and
+    so does `evaluate`.
     """
     before = embedding_network(model).get_layer("embeddings").input
     return keras.Model(model.input, before, name=f"{model.name}_embedding")
