@@ -27,6 +27,7 @@ from skimage import data as photographs
 
 from kcv import export, zoo
 from kcv.export import flatbuffer
+from kcv.models.pixel_mean import MINUS_MEAN
 from kcv.tools import results, script
 
 PEERS = {
@@ -40,6 +41,10 @@ PEERS = {
         keras.applications.MobileNetV3Large,
         {"include_preprocessing": False},
     ),
+    "resnet50": (keras.applications.ResNet50, {}),
+    "densenet121": (keras.applications.DenseNet121, {}),
+    "vgg16": (keras.applications.VGG16, {}),
+    "inception_v3": (keras.applications.InceptionV3, {}),
 }
 MODES = ("float32", "int8")
 CALLS = 5  # in a row for each side; the first of them is not counted
@@ -136,7 +141,11 @@ def models(name, images):
     peer = build(input_shape=shape, weights=None, **options)
     pairs = zip(ours.get_weights(), peer.get_weights())
     peer.set_weights([weight.reshape(other.shape) for weight, other in pairs])
-    answers = [model.predict(images[:4], verbose=0) for model in (ours, peer)]
+    theirs = images[:4]
+    for layer in ours.layers:
+        if layer.name == MINUS_MEAN:
+            theirs = theirs + np.array(layer.offset, "float32")
+    answers = [ours.predict(images[:4], verbose=0), peer.predict(theirs, verbose=0)]
     if not np.allclose(*answers, atol=1e-5):
         raise ValueError(f"{name} and keras.applications differ with equal weights")
     return ours, peer

@@ -3,6 +3,8 @@
     classifier = kcv.edge.load("digits.tflite")
     for label, index, score in classifier.predict("photo.jpg"):
         print(label, score)
+    kcv.edge.load("localiser.tflite").predict("photo.jpg").box
+    kcv.edge.load("verifier.tflite").same("first.jpg", "second.jpg").similarity
 
 Nothing heavier than the standard library is imported until `load` is called.
 """
@@ -30,14 +32,19 @@ def load(
         delegates: paths of delegate libraries, such as ("libedgetpu.so.1",).
 
     Returns:
-        A `classify.Classifier` (task "classification").
+        By task: "classification" a `classify.Classifier`, "localisation" a
+        `localise.Localiser`, "verification" a `verify.Verifier`.
 
     Raises:
         EdgeError: the file, its task, `threads` or a delegate cannot be used.
     """
-    from kcv.edge import classify, model_file
+    from kcv.edge import classify, localise, model_file, verify
 
-    tasks = {"classification": classify.Classifier}
+    tasks = {
+        "classification": classify.Classifier,
+        "localisation": localise.Localiser,
+        "verification": verify.Verifier,
+    }
     model = model_file.read(path)
     if model.task not in tasks:
         raise EdgeError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from kcv.edge import preprocess
 from kcv.edge.errors import EdgeError
-from kcv.edge.interpreter import Interpreter, dequantize, quantize
+from kcv.edge.image_model import ImageModel
 
 
 class Prediction(NamedTuple):
@@ -37,31 +37,14 @@ class Classifier:
     """
 
     def __init__(self, model, threads=1, xnnpack=True, delegates=()):
+        outputs = {"probabilities": 2}
         self.model = model
-        self._interpreter = Interpreter(
-            model.flatbuffer, model.path, threads, xnnpack, delegates
+        self._runner = ImageModel(
+            model, "a classifier", outputs, threads, xnnpack, delegates
         )
-        self._input = _only(model, self._interpreter.inputs, model.inputs, "images", 4)
-        self._output = _only(
-            model, self._interpreter.outputs, model.outputs, "probabilities", 2
-        )
-        self.image_shape = self._input.shape[1:]  # (height, width, channels)
-        self.classes = self._output.shape[-1]
-        channels = self.image_shape[-1]
-        if channels not in (1, 3):
-            raise EdgeError(f"{model.path}: takes {channels} channels, not 1 or 3")
-        for name in ("mean", "std"):
-            if len(getattr(model, name)) not in (1, channels):
-                raise EdgeError(
-                    f"{model.path}: kcv.json has {len(getattr(model, name))} values of"
-                    f" {name} for {channels} channels; export it again"
-                )
-        self.labels = model.labels or tuple(str(k) for k in range(self.classes))
-        if len(self.labels) != self.classes:
-            raise EdgeError(
-                f"{model.path}: kcv.json has {len(self.labels)} labels for"
-                f" {self.classes} classes; export it again"
-            )
+        self.image_shape = self._runner.image_shape  # (height, width, channels)
+        self.classes = self._runner.outputs["probabilities"].shape[-1]
+        self.labels = self._runner.labels(self.classes)
 
     def predict(self, image, top_k: int = 5) -> list[Prediction]:
         """The most probable classes of one image.
@@ -100,44 +83,4 @@ class Classifier:
         Raises:
             EdgeError: another shape or dtype, or values that are not finite.
         """
-        images = np.asarray(images)
-        if images.ndim != 4 or images.shape[1:] != self.image_shape:
-            raise EdgeError(
-                f"{self.model.path}: takes images of shape (n,"
-                f" {', '.join(map(str, self.image_shape))}), not {images.shape};"
-                " predict() resizes"
-            )
-        if images.dtype == np.uint8:
-            tensors = preprocess.to_tensor(
-                images, self.model.mean, self.model.std, self._input
-            )
-        elif images.dtype.kind == "f":
-            if not np.isfinite(images).all():
-                raise EdgeError("images hold values that are not finite")
-            tensors = quantize(images, self._input)
-        else:
-            raise EdgeError(f"images are uint8 or float, not {images.dtype}")
-        scores = np.empty((len(images), self.classes), "float32")
-        for k in range(len(images)):
-            outputs = self._interpreter.run({"images": tensors[k : k + 1]})
-            scores[k] = dequantize(outputs["probabilities"], self._output)[0]
-        return scores
-
-
-def _only(model, tensors, described, name, rank):
-    """The one tensor there is, checked against the name and form kcv.json gives it."""
-    if list(tensors) != [name] or list(described) != [name]:
-        raise EdgeError(
-            f"{model.path}: a classifier has the one tensor {name!r}, not"
-            f" {sorted(tensors)} (kcv.json: {sorted(described)}); export it again"
-        )
-    tensor = tensors[name]
-    found = (list(tensor.shape), tensor.dtype.name)
-    if found != (described[name]["shape"], described[name]["dtype"]):
-        raise EdgeError(
-            f"{model.path}: {name!r} is {found}, kcv.json says {described[name]};"
-            " export it again"
-        )
-    if len(tensor.shape) != rank or tensor.shape[0] != 1 or 0 in tensor.shape:
-        raise EdgeError(f"{model.path}: {name!r} has shape {tensor.shape}, not batch 1")
-    return tensor
+        return self._runner.run(images)["probabilities"]

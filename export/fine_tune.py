@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 import tf_keras
 
+from kcv.train.grouped_convolution import training_grouped_convolutions
+
 
 def fine_tune(
     model,
@@ -63,7 +65,8 @@ def fine_tune(
             optimizer.learning_rate.assign(rate)
             if before_step:
                 before_step(step)
-            value = float(train_step(tf.constant(images), tf.constant(labels)))
+            with training_grouped_convolutions(model):
+                value = float(train_step(tf.constant(images), tf.constant(labels)))
             step += 1
             if not abs(value) < float("inf"):
                 raise ValueError(

@@ -34,7 +34,8 @@ from kcv.export.report import Report, activation_ranges
 
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
-OUTPUT_NAMES = {"classification": "probabilities"}
+# Of models with one output; what several are called, their model says.
+OUTPUT_NAMES = {"classification": "probabilities", "verification": "embeddings"}
 
 
 def convert(
@@ -141,6 +142,7 @@ def convert(
         mean,
         std,
         "labels.txt" if labels else None,
+        _labelled(graph, labels),
     )
     flatbuffer.drop_unused(file)
     flatbuffer.add_metadata(file, "TFLITE_METADATA", info)
@@ -211,6 +213,16 @@ def keras_predictor(model, output_name: str, batch_size: int = 64) -> Predict:
         return {x: np.concatenate([p[x].numpy() for p in parts]) for x in parts[0]}
 
     return predict
+
+
+def _labelled(graph, labels):
+    """The output with a value for each class: the probabilities, where there are."""
+    fits = [
+        name
+        for name, index in graph.outputs.items()
+        if graph.tensors[index].shape[-1] == len(labels)
+    ]
+    return "probabilities" if "probabilities" in fits else next(iter(fits), None)
 
 
 def _hashes(model, calibration):

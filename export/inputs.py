@@ -50,10 +50,10 @@ def check_labels(labels, model) -> None:
     for label in labels:
         if not label or "\n" in label or "\r" in label:
             raise ValueError(f"label {label!r} is not one line of text")
-    if labels and model.outputs[0].shape[-1] != len(labels):
-        raise ValueError(
-            f"{len(labels)} labels for {model.outputs[0].shape[-1]} classes"
-        )
+    widths = [output.shape[-1] for output in model.outputs]
+    if labels and len(labels) not in widths:
+        classes = " or ".join(str(width) for width in widths)
+        raise ValueError(f"{len(labels)} labels for {classes} classes")
 
 
 def mean_and_std(normalization: tuple, channels: int) -> list[np.ndarray]:

@@ -28,6 +28,7 @@ def tflite_metadata(
     mean: Sequence[float],
     std: Sequence[float],
     labels_file: str | None,
+    labelled: str | None = None,
 ) -> bytes:
     """Builds the "TFLITE_METADATA" flatbuffer of a model of one image.
 
@@ -37,7 +38,8 @@ def tflite_metadata(
         channels: 3 for RGB, 1 for grey.
         mean: subtracted from pixels in 0..255; one value, or one for each channel.
         std: divides what is left; likewise.
-        labels_file: associated file with a class per line, for the first output.
+        labels_file: associated file with a class per line.
+        labelled: output that it is for; None for the first.
 
     Returns:
         The finished flatbuffer.
@@ -51,10 +53,10 @@ def tflite_metadata(
     inputs = _tables(b, [_table(b, 7, fields)])
 
     tensors = []
-    for i, output in enumerate(outputs):
+    for output in outputs:
         feature = _table(b, 3, {0: _byte(_FEATURE), 1: _table(b, 0, {})})
         fields = {0: b.CreateString(output), 3: feature}
-        if labels_file and i == 0:
+        if labels_file and output == (labelled or outputs[0]):
             file = {0: b.CreateString(labels_file), 2: _byte(_TENSOR_AXIS_LABELS)}
             fields[6] = _tables(b, [_table(b, 5, file)])
         tensors.append(_table(b, 7, fields))

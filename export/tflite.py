@@ -17,6 +17,7 @@ import tensorflow as tf
 from kcv.export import flatbuffer
 from kcv.export.errors import ExportError
 from kcv.export.quiet import quiet
+from kcv.models import saved
 
 MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
 _IO = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
@@ -170,7 +171,7 @@ def _main(folder):
     folder = pathlib.Path(folder)
     request = dict(np.load(folder / "request.npz"))
     mode, io, output_name = request["request"].tolist()
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    model = saved.load_model(folder / "model.keras")
     try:
         content = to_tflite(model, mode, io, request.get("calibration"), output_name)
     except ExportError as error:

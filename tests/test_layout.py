@@ -34,7 +34,11 @@ MAY_IMPORT = {
 }
 TENSORFLOW = re.compile(r"(tensorflow|tf_keras|tensorflow_\w+)(\.|$)")
 HARD_LIMIT = 300
-SCRIPTS = {"classification": "kcv.tools.train_classifier"}  # by task
+SCRIPTS = {  # by task
+    "classification": "kcv.tools.train_classifier",
+    "localisation": "kcv.tools.train_localiser",
+    "verification": "kcv.tools.train_verifier",
+}
 BUDGETS = {"kcv/models": 200, "kcv/layers": 120, "tools": 150}
 
 
@@ -43,7 +47,7 @@ def _tree(path):
 
 
 def _module(path):
-    """export/gate.py is kcv.export.gate; kcv/zoo.py is kcv.zoo."""
+    """export/gate.py is kcv.export.gate; kcv/zoo/__init__.py is kcv.zoo."""
     parts = list(path.with_suffix("").parts)
     if parts[0] in ("export", "edge", "tools"):
         parts.insert(0, "kcv")

@@ -84,7 +84,7 @@ def folder(tmp_path_factory):
 
 def test_the_other_blocks_run_in_their_order(folder):
     assert [kind for kind, _ in REST] == [
-        *("bash", "bash", "bash", "python", "python", "bash", "python")
+        *("bash", "bash", "bash", "bash", "python", "python", "bash", "python")
     ]
     for kind, text in REST:
         if kind == "bash":

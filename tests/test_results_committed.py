@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from kcv import zoo
-from kcv.tools import model_table, results
+from kcv.tools import claim_results, model_table, results
 
 ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").rglob("*.json"))
@@ -14,7 +14,7 @@ FILES = sorted((ROOT / "results").rglob("*.json"))
 def test_there_are_results():
     assert results.read_all(ROOT / "results"), "no results/*.json is committed"
     assert results.read_benchmarks(ROOT / "results"), "no benchmark is committed"
-    results.read_claims(ROOT / "results")
+    assert claim_results.read_all(ROOT / "results"), "no claim is committed"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -11,19 +11,17 @@ from elsewhere also needs --data and --zoo_name, or --pixel_range.
 
 import json
 import pathlib
-import zipfile
 
-import keras
 import numpy as np
 from absl import flags
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from kcv import data, zoo
+from kcv import data
 from kcv.export import convert
 from kcv.export.deviation import BOUNDS
-from kcv.tools import script
+from kcv.tools import open_model, script
 
 _F = flags.FLAGS
 
@@ -60,13 +58,16 @@ def main(argv):
 
     # Model.
     path = pathlib.Path(_F.model)
-    model, run = load(path), read_run(path.parent)
+    model, run = open_model.load(path), open_model.read_run(path.parent)
     image_shape = tuple(model.inputs[0].shape[1:])
-    low, high = pixel_range(run)
+    low, high = open_model.pixel_range(run, path, _F.pixel_range, _F.zoo_name)
     normalization = (-low * 255 / (high - low), 255 / (high - low))
 
     # Data.
-    train, test = open_split(run, "train"), open_split(run, "test")
+    train, test = (
+        open_model.open_split(run, path, split, _F.data, _F.data_dir)
+        for split in ("train", "test")
+    )
     labels = list(run.get("labels", train.class_names))
     if len(labels) != model.outputs[0].shape[-1]:
         raise ValueError(
@@ -108,79 +109,6 @@ def main(argv):
             text = report.markdown()
         pathlib.Path(_F.report).write_text(text)
     print(f"wrote {report.path}")
-
-
-def load(path):
-    """The model; ValueError with one line if there is none."""
-    if not path.is_file():
-        raise FileNotFoundError(f"--model={path} does not exist")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"--model={path} is not a .keras file")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"--model={path} does not load: {reason[:200]}") from error
-
-
-def read_run(folder):
-    """What training has written into metrics.json; {} where there is no such file."""
-    path = folder / "metrics.json"
-    if not path.is_file():
-        return {}
-    try:
-        run = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(run, dict):
-        raise ValueError(f"{path} must hold an object")
-    return run
-
-
-def pixel_range(run):
-    """(low, high) from the flags, the run or the zoo, in this order."""
-    values = _F.pixel_range
-    if values is None and _F.zoo_name:
-        values = zoo.entry(_F.zoo_name).pixel_range
-    if values is None:
-        values = run.get("pixel_range")
-    if values is None and "model" in run:
-        values = zoo.entry(run["model"]).pixel_range
-    if values is None:
-        raise ValueError(
-            f"no metrics.json beside {_F.model} states the pixel range: give "
-            "--zoo_name or --pixel_range"
-        )
-    try:
-        low, high = (float(value) for value in values)
-    except ValueError as error:
-        raise ValueError(f"pixel range {values} is not two numbers") from error
-    if not low < high:
-        raise ValueError(f"pixel range {values}: black must be below white")
-    return low, high
-
-
-def open_split(run, split):
-    """One split of --data, or of the data that the model was trained on."""
-    name = _F.data or run.get("data")
-    if name is None:
-        raise ValueError(
-            f"no metrics.json beside {_F.model} names the data: give --data"
-        )
-    settings = run.get("flags", {}) if name == run.get("data") else {}
-    options = {}
-    if name.startswith("tfds:"):
-        options = {"data_dir": _F.data_dir or settings.get("data_dir")}
-    elif name != "digits" and "max_bad_share" in settings:
-        options = {"max_bad_share": settings["max_bad_share"]}
-    source = data.source(name, split, seed=settings.get("seed", 0), **options)
-    known = run.get("data_fingerprint")
-    known = known.get(split) if isinstance(known, dict) else None
-    if settings and known not in (None, source.fingerprint):
-        raise ValueError(
-            f"the {split} images of {name} have changed since the training"
-        )
-    return source
 
 
 def summary(report):

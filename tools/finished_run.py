@@ -1,12 +1,30 @@
-"""What train_classifier has left in a folder, for the scripts that go on from there."""
+"""What a training script has left in a folder, for the scripts that go on from there.
+
+What differs from task to task is in `task_*.py`; here, `batches` and `accuracy` are of
+classification.
+"""
 
 import json
 import pathlib
+import re
 
-import keras
 import numpy as np
 
-from kcv import data
+from kcv import data, zoo
+from kcv.models import saved
+
+
+def checked(source, run, split):
+    """Returns a `Source`, if it holds what the run was trained on.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if source.fingerprint != run["data_fingerprint"][split]:
+        raise ValueError(
+            f"the {split} images of {run['data']} have changed since the training"
+        )
+    return source
 
 
 def read(folder):
@@ -22,7 +40,12 @@ def read(folder):
                 f"{folder} has no {name}: it is not a finished run of train_classifier"
             )
     run = json.loads((folder / "metrics.json").read_text())
-    return run, keras.saving.load_model(folder / "model.keras", compile=False)
+    return run, saved.load_model(folder / "model.keras")
+
+
+def recipe_of(run):
+    """The name of a recipe of a run's model and data: mlp_digits, localiser_scenes."""
+    return f"{run['model']}_{re.split('[/:]', run['data'])[0]}"
 
 
 def batches(run, split, **options):
@@ -34,8 +57,14 @@ def batches(run, split, **options):
         **options: keyword arguments of `kcv.data.batches`.
 
     Raises:
-        ValueError: if the data are no longer those of the training.
+        ValueError: if the data are no longer those of the training, or the model is of
+            another task.
     """
+    task = zoo.entry(run["model"]).task
+    if task != "classification":
+        raise ValueError(
+            f"{run['model']} is a model of {task}: this needs a run of train_classifier"
+        )
     flags = run["flags"]
     known = {}
     if run["data"].startswith("tfds:"):
@@ -43,15 +72,12 @@ def batches(run, split, **options):
     elif run["data"] != "digits" and "max_bad_share" in flags:
         known = {"max_bad_share": flags["max_bad_share"]}
     source = data.source(run["data"], split, seed=flags["seed"], **known)
-    if source.fingerprint != run["data_fingerprint"][split]:
-        raise ValueError(
-            f"the {split} images of {run['data']} have changed since the training"
-        )
+    checked(source, run, split)
     size = (flags["batch_size"], run["image_shape"], run["pixel_range"])
     return data.batches(source, *size, seed=flags["seed"], **options)
 
 
-def calibration(run, count):
+def calibration(run, count, batches=batches):
     """The first `count` images of the shuffled training split, float32 (n, h, w, c)."""
     parts, found = [], 0
     for batch in batches(run, "train", epoch=0):
@@ -62,12 +88,10 @@ def calibration(run, count):
     return np.concatenate(parts)[:count]
 
 
-def whole_split(run, split):
+def whole_split(run, split, batches=batches, keys=("images", "labels")):
     """All images, float32 (n, h, w, c), and labels, int32 (n,), of a split."""
     found = list(batches(run, split))
-    return tuple(
-        np.concatenate([batch[key] for batch in found]) for key in ("images", "labels")
-    )
+    return tuple(np.concatenate([batch[key] for batch in found]) for key in keys)
 
 
 def accuracy(images, labels):

@@ -4,34 +4,38 @@ r"""Exports a trained run through the gate, measures every file, writes the resu
 
 Writes into --run_dir float32.tflite, int8.tflite (quantised after training) and
 int8_qat.tflite (after --qat_epochs of quantisation-aware training), each only if it
-passed the gate, answers.png with what the int8 file says of test images, and with
+passed the gate (with such training to come, one that did not is measured, too, but not
+kept), answers.png with what the int8 file says of test images, and with
 --results_dir the row of the model table. Quantisation-aware training is compared with
-as many further float epochs, for those alone help, too.
+as many further float epochs, for those alone help, too. What is judged depends on the
+task: the accuracy of a classifier, the share of things that a localiser names and finds
+(IoU of 0.5), 1 - the equal error rate of a verifier, whose embeddings are exported.
 """
 
+import math
 import pathlib
 
 import keras
-import numpy as np
 from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from kcv import edge, zoo
+from kcv import zoo
 from kcv.edge import benchmark
-from kcv.export import bridge, convert, qat
+from kcv.export import ExportError, bridge, convert, qat
 from kcv.export.fine_tune import fine_tune
 from kcv.models.multiply_adds import multiply_adds
 from kcv.tools import finished_run, results, script
-from kcv.viz.gallery import save_gallery
+from kcv.tools.tasks import TASKS
 
 _F = flags.FLAGS
 
-flags.DEFINE_string("run_dir", None, "Folder that train_classifier has written.")
+flags.DEFINE_string("run_dir", None, "Folder that a training script wrote.")
 flags.DEFINE_string("results_dir", None, "Folder for the result file; none: no file.")
 flags.DEFINE_integer("qat_epochs", 3, "Quantisation-aware epochs; 0: none.", 0)
 flags.DEFINE_float("qat_rate", 3e-4, "Learning rate of these epochs; cosine to 0.", 0)
-flags.DEFINE_float("budget", 0.01, "Accuracy that a file may lose against Keras.", 0, 1)
+flags.DEFINE_float("budget", 0.01, "What a file may lose against Keras.", 0, 1)
+flags.DEFINE_float("bound", None, "Largest deviation; the gate's own by default.", 0)
 flags.DEFINE_integer("calibration_images", 200, "Training images for the ranges.", 1)
 flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to measure with.")
 flags.DEFINE_integer("runs", 100, "Timed inferences.", 1)
@@ -47,76 +51,91 @@ def main(argv):
     folder = pathlib.Path(_F.run_dir)
     run, model = finished_run.read(folder)
     entry = zoo.entry(run["model"])
+    task = TASKS[entry.task]
+    model = task.network(model)
+    qat_epochs = 0 if task.NO_QAT else _F.qat_epochs
 
     # Data.
-    calibration = finished_run.calibration(run, _F.calibration_images)
-    images, labels = finished_run.whole_split(run, "test")
-    accuracy = finished_run.accuracy(images, labels)
+    calibration = finished_run.calibration(run, _F.calibration_images, task.batches)
+    test = task.split(run, "test")
+    evaluate = task.evaluate(run, test)
 
     def epoch(number):
         after = run["flags"]["epochs"] + number
-        return finished_run.batches(run, "train", epoch=after)
+        return map(task.examples, task.batches(run, "train", epoch=after))
 
-    def export(model, name, quantize, budget=_F.budget, **options):
+    def export(model, name, quantize, budget=_F.budget, bound=_F.bound, **options):
         print(f"exporting {name}.tflite", flush=True)
         return convert(
             model,
             folder / f"{name}.tflite",
             quantize=quantize,
             probes=calibration[:32],
-            evaluate=accuracy,
+            evaluate=evaluate,
+            metric=task.METRIC,
             budget=budget,
-            **finished_run.export_options(run, entry),
+            bound=bound if quantize else None,
+            **task.export_options(run),
             **options,
         )
 
     # Export.
-    reports = {
-        "float32": export(model, "float32", None),
-        "int8": export(model, "int8", "int8", calibration=calibration),
-    }
+    # Of interest for a comparison only, whatever it loses.
+    any_loss = {"calibration": calibration, "budget": 1.0, "bound": math.inf}
+    reports, refused = {"float32": export(model, "float32", None)}, ""
+    try:
+        reports["int8"] = export(model, "int8", "int8", calibration=calibration)
+    except ExportError as error:
+        if not qat_epochs:
+            raise
+        refused = f"The gate refused the file quantised after training: {error}"
+        print(refused, flush=True)
+        reports["int8"] = export(model, "int8", "int8", **any_loss)
     equal_training = None
-    if _F.qat_epochs:
-        training = {"epochs": _F.qat_epochs, "learning_rate": _F.qat_rate}
+    if qat_epochs:
+        training = {"epochs": qat_epochs, "learning_rate": _F.qat_rate}
+        training["loss"] = task.loss(run)
 
-        print(f"training {_F.qat_epochs} epochs with quantisation", flush=True)
+        print(f"training {qat_epochs} epochs with quantisation", flush=True)
         trained = qat.train_quantization_aware(
             model, epoch, input_range=run["pixel_range"], **training
         )
         reports["int8_qat"] = export(trained, "int8_qat", "int8")
-        print(f"training {_F.qat_epochs} epochs without, to compare", flush=True)
+        print(f"training {qat_epochs} epochs without, to compare", flush=True)
         twin = bridge.to_tf_keras(model)
         fine_tune(twin, epoch, **training)
         longer = keras.models.clone_model(model)
         bridge.weights_back(twin, longer)
-        # Of interest for the comparison only, whatever it loses.
-        options = {"calibration": calibration, "budget": 1.0}
-        report = export(longer, "int8_longer", "int8", **options)
+        report = export(longer, "int8_longer", "int8", **any_loss)
         report.path.unlink()
         equal_training = {
-            "epochs": _F.qat_epochs,
+            "epochs": qat_epochs,
             "keras": report.metric_keras,
             "int8": report.metric_file,
         }
 
-    draw_answers(reports["int8"].path, images, labels, run, folder / "answers.png")
+    best = reports["int8_qat" if refused else "int8"]
+    task.draw_answers(best.path, test, run, folder / "answers.png")
 
     # Latency and results.
+    note = refused if qat_epochs else task.NO_QAT or "No quantisation-aware training."
     latency = {}
     for name, report in reports.items():
         threads = tuple(int(number) for number in _F.threads)
         timed = benchmark.measure(report.path, threads=threads, runs=_F.runs)
         latency |= {f"{MODES[name]}_{x.threads}": x.p50 for x in timed.latency}
+    if refused:
+        reports["int8"].path.unlink()
     result = {
         "model": run["model"],
         "ids": list(entry.ids),
         "task": entry.task,
         "data": run["data"],
-        "recipe": entry.recipe if run["data"] == "digits" else None,
+        "recipe": entry.recipe if entry.recipe == finished_run.recipe_of(run) else None,
         "metric": {
-            "name": "accuracy",
+            "name": task.METRIC,
             "higher_is_better": True,
-            "baseline": run["test"]["majority_accuracy"],
+            "baseline": task.baseline(run),
             "keras": reports["float32"].metric_keras,
             "qat": None,
             **{MODES[name]: report.metric_file for name, report in reports.items()},
@@ -130,48 +149,34 @@ def main(argv):
         "parity": {
             MODES[name]: max(report.parity.values()) for name, report in reports.items()
         },
-        "operators": reports["int8"].operators,
+        "operators": best.operators,
         "train_seconds": run["train_seconds"],
         "seed": run["flags"]["seed"],
         "versions": results.versions(),
         "machine": results.machine(),
         "date": results.today(),
-        "note": _F.note or ("" if _F.qat_epochs else "No quantisation-aware training."),
+        "note": _F.note or note,
     }
     console = Console()
     console.width = max(console.width, 100)  # a pipe has no width
-    console.print(summary(run, reports, latency, equal_training))
+    console.print(summary(run, task.METRIC, reports, latency, equal_training))
     if _F.results_dir:
         print(f"wrote {results.write(result, _F.results_dir)}")
 
 
-def draw_answers(path, images, labels, run, picture, count=24):
-    """Draws test images, spread over the split, with the answers of a file."""
-    chosen = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
-    probabilities = edge.load(path).probabilities(images[chosen])
-    answers, names = probabilities.argmax(axis=-1), run["labels"]
-    right = answers == labels[chosen]
-    titles = [
-        f"{names[answer]} {scores[answer]:.0%}" + ("" if ok else f"\nis {names[label]}")
-        for answer, scores, ok, label in zip(
-            answers, probabilities, right, labels[chosen]
-        )
-    ]
-    save_gallery(images[chosen], titles, picture, right, run["pixel_range"])
-
-
-def summary(run, reports, latency, equal_training):
+def summary(run, metric, reports, latency, equal_training):
     """The table that a person reads."""
     table = Table(title=f"{run['model']} on {run['data']}")
-    for head in ("file", "size", "of float", "accuracy", "drop", "deviation"):
+    metric = metric.replace("_", " ").replace("eer", "EER")
+    for head in ("file", "size", "of float", metric, "drop", "deviation"):
         table.add_column(head, justify="left" if head == "file" else "right")
     for threads in _F.threads:
         table.add_column(
             f"p50, {threads} thread{'s' * (threads != '1')}", justify="right"
         )
-    keras_accuracy = reports["float32"].metric_keras
+    of_keras = reports["float32"].metric_keras
     blank = [""] * (3 + len(_F.threads))
-    table.add_row("Keras model", "", "", f"{keras_accuracy:.2%}", *blank[1:])
+    table.add_row("Keras model", "", "", f"{of_keras:.2%}", *blank[1:])
     for name, report in reports.items():
         table.add_row(
             f"{name}.tflite",

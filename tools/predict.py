@@ -5,7 +5,8 @@ r"""Says what images show, with a .tflite file of kcv.export.
 Half a second for the first image. Takes files, folders (with all folders in them) and
 patterns. --json prints one JSON object a line; --output_dir draws each answer below
 its image. An image that cannot be read is one line on stderr, the others are answered,
-and the exit code is 1.
+and the exit code is 1. A classifier names classes, a localiser one class and its box; a
+verifier compares the first image with each of the others.
 """
 
 import contextlib
@@ -56,21 +57,55 @@ def main(argv):
             failed = _complain(f"{argument}: has no images ({' '.join(SUFFIXES)})")
         paths += found
 
+    if model.model.task == "verification":
+        if failed | compare(model, paths):
+            sys.exit(1)
+        return
+
     # Results.
     pictures = picture_paths(paths)
     for path, picture in zip(paths, pictures):
         try:
             image = preprocess.open_image(path)
-            predictions = model.predict(image, _TOP_K.value)
+            predictions = answer(model, image)
             if _OUTPUT_DIR.value:
                 target = os.path.join(_OUTPUT_DIR.value, picture)
-                _write_picture(target, image, predictions)
+                _write_picture(target, model.model.task, image, predictions)
         except (ValueError, OSError) as error:
             failed = _complain(error)
             continue
         _print(path, predictions)
     if failed:
         sys.exit(1)
+
+
+def answer(model, image):
+    """What a classifier or a localiser says, as a list of predictions."""
+    if model.model.task == "localisation":
+        return [model.predict(image)]
+    return model.predict(image, _TOP_K.value)
+
+
+def compare(model, paths):
+    """Prints how alike the first image and each other are; True if one failed."""
+    if len(paths) < 2 or _OUTPUT_DIR.value:
+        raise script.UsageError(
+            f"{_MODEL.value} compares images: name two or more, without --output_dir"
+        )
+    first, failed = model.embed(paths[0]), False
+    for path in paths[1:]:
+        try:
+            found = model.same(first, path)
+        except (ValueError, OSError) as error:
+            failed = _complain(error)
+            continue
+        if _JSON.value:
+            line = {"image": paths[0], "other": path, **found._asdict()}
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+            continue
+        said = "same" if found.same else "different"
+        print(f"{found.similarity:.4f}  {said}  {paths[0]}  {path}", flush=True)
+    return failed
 
 
 def images_of(argument):
@@ -99,11 +134,15 @@ def picture_paths(paths):
     return names
 
 
-def _write_picture(path, image, predictions):
+def _write_picture(path, task, image, predictions):
     from kcv.edge import draw  # Pillow's drawing and fonts take a while to import
 
     stream = io.BytesIO()
-    draw.classification(image, predictions).save(stream, "PNG")
+    if task == "localisation":
+        picture = draw.localisation(image, *predictions)
+    else:
+        picture = draw.classification(image, predictions)
+    picture.save(stream, "PNG")
     files.write_atomically(path, stream.getvalue())
 
 
@@ -115,7 +154,8 @@ def _print(path, predictions):
         return
     print(path)
     for prediction in predictions:
-        print(f"  {prediction.score:.4f}  {prediction.label}", flush=True)
+        box = "".join(f"  {side:.0f}" for side in getattr(prediction, "box", ()))
+        print(f"  {prediction.score:.4f}  {prediction.label}{box}", flush=True)
 
 
 def _complain(error):

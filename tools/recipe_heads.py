@@ -2,6 +2,13 @@
 
 from kcv.tools import tables
 
+SCRIPTS = {  # by task
+    "classification": "train_classifier",
+    "localisation": "train_localiser",
+    "verification": "train_verifier",
+}
+_WORDS = {"one_minus_eer": "1 - EER"}
+
 
 def with_head(text, result):
     """A flagfile with the head that a result gives it.
@@ -23,7 +30,7 @@ def with_head(text, result):
     head = [
         lines[0],
         "#",
-        "#   python -m kcv.tools.train_classifier \\",
+        f"#   python -m kcv.tools.{SCRIPTS[result['task']]} \\",
         f"#       --flagfile=tools/recipes/{recipe}.flags --output_dir=runs/{recipe}",
         "#",
         f"# Reaches a test {_words(metric['name'])} of {_value(metric, 'keras')}"
@@ -34,7 +41,7 @@ def with_head(text, result):
 
 
 def _words(name):
-    return name.replace("_", " ")
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def _value(metric, key):

@@ -2,7 +2,7 @@
 
     results/<model>_<data>.json      one model on one data set, made by tools.measure
     results/benchmarks/<name>.json   ours against a peer, made by benchmarks/*.py
-    results/claims/<claim>.json      a statement of a paper, tried here
+    results/claims/<claim>.json      a statement of a paper, by claim_results
 
 A value that was not measured is null, and then `note` says why.
 """
@@ -20,7 +20,6 @@ from kcv import files
 from kcv.tools.schema import BOOL, DATE, Maybe, MayLack, Number, Table, Text, check
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8", "int16x8", "qat")
-VERDICTS = ("holds", "does not hold here")
 VERSIONS_OF = ("kcv", "keras", "tensorflow", "ai-edge-litert", "numpy")
 
 TEXT, NAME = Text(), Text(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits and ._- only")
@@ -86,18 +85,6 @@ BENCHMARK = {
     "details": MayLack({}),  # anything else worth keeping, e.g. operator counts
 }
 
-CLAIM = {
-    "claim": NAME,
-    "ids": IDS,
-    "verdict": TEXT,
-    "numbers": Table(Maybe(NUMBER)),
-    "seeds": [COUNT],
-    "machine": TEXT,
-    "date": DATE,
-    "note": ANY_TEXT,
-    "details": MayLack({}),
-}
-
 
 def validate(result: dict) -> None:
     """Checks a result of a model.
@@ -124,15 +111,6 @@ def validate_benchmark(benchmark: dict) -> None:
         raise ValueError(f"ratio is {ratio}, but ours / peer is {ours} / {peer}")
 
 
-def validate_claim(claim: dict) -> None:
-    """Checks a claim; raises ValueError naming the field."""
-    _explained(check(claim, CLAIM), claim["note"])
-    if claim["verdict"] not in VERDICTS:
-        raise ValueError(
-            f"verdict is {claim['verdict']!r}; it must be one of {', '.join(VERDICTS)}"
-        )
-
-
 def write(result: dict, folder: str | Path) -> Path:
     """Writes results/<model>_<data>.json, whole or not at all; returns its path."""
     validate(result)
@@ -143,12 +121,6 @@ def write_benchmark(benchmark: dict, folder: str | Path) -> Path:
     """Writes <folder>/benchmarks/<name>.json; returns its path."""
     validate_benchmark(benchmark)
     return _write(benchmark, Path(folder, "benchmarks", benchmark["name"] + ".json"))
-
-
-def write_claim(claim: dict, folder: str | Path) -> Path:
-    """Writes <folder>/claims/<claim>.json; returns its path."""
-    validate_claim(claim)
-    return _write(claim, Path(folder, "claims", claim["claim"] + ".json"))
 
 
 def read_all(folder: str | Path) -> list[dict]:
@@ -165,13 +137,6 @@ def read_benchmarks(folder: str | Path) -> list[dict]:
     """Reads and checks <folder>/benchmarks/*.json, as `read_all` does."""
     return _read_all(
         Path(folder, "benchmarks"), validate_benchmark, lambda value: value["name"]
-    )
-
-
-def read_claims(folder: str | Path) -> list[dict]:
-    """Reads and checks <folder>/claims/*.json, as `read_all` does."""
-    return _read_all(
-        Path(folder, "claims"), validate_claim, lambda value: value["claim"]
     )
 
 

@@ -9,7 +9,6 @@ formats, or the path of a folder of class folders: look at a data set before you
 on it. Other pictures than these come with another --seed.
 """
 
-import ast
 import pathlib
 
 import numpy as np
@@ -18,7 +17,7 @@ from absl import flags
 
 from kcv.data import sources, structured
 from kcv.data.scenes import attributes, relations
-from kcv.tools import script
+from kcv.tools import data_options, script
 from kcv.viz.label_text import texts
 from kcv.viz.records import draw_gallery
 
@@ -26,11 +25,9 @@ _DATA = flags.DEFINE_string("data", None, "Name, FORMAT:PATH or path of the data
 _SPLIT = flags.DEFINE_enum("split", "train", sources.SPLITS, "Which part of it.")
 _COUNT = flags.DEFINE_integer("count", 12, "Records to draw.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Which records are drawn.", lower_bound=0)
-_OPTIONS = flags.DEFINE_multi_string(
-    "options", [], "NAME=VALUE, an argument of the reader; may be repeated."
-)
 _OUTPUT = flags.DEFINE_string("output", "gallery.png", "The picture.")
 flags.mark_flag_as_required("data")
+flags.adopt_module_key_flags(data_options)
 
 SHOWN = 10  # malformed records that are printed
 _CLASSES = 12  # likewise class names
@@ -43,7 +40,7 @@ def main(argv):
     output = pathlib.Path(_OUTPUT.value)
     if output.suffix.lower() != ".png":
         raise script.UsageError(f"--output={output}: the name must end in .png")
-    options = parse(_OPTIONS.value)
+    options = data_options.parse(data_options.OPTIONS.value)
     if _DATA.value.startswith("scenes/"):
         options.setdefault("draw", True)  # a few are drawn sooner than all files
 
@@ -54,20 +51,6 @@ def main(argv):
     print(describe(source, records, f"{_DATA.value}, {_SPLIT.value}"), flush=True)
     names = names_of(_DATA.value, source.class_names)
     print(draw_gallery(records, output, names))
-
-
-def parse(options):
-    """Returns {name: value} of texts NAME=VALUE; a value may be a number or a tuple."""
-    parsed = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals or not name.isidentifier():
-            raise script.UsageError(f"--options={option}: write NAME=VALUE")
-        try:
-            parsed[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):  # a text without quotes
-            parsed[name] = value
-    return parsed
 
 
 def read(name, split, count, options):

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 # Metrics that are shares of one: shown in percent, their differences in points.
-SHARES = ("accuracy", "top_5_accuracy")
+SHARES = ("accuracy", "top_5_accuracy", "localisation_accuracy", "one_minus_eer")
 
 NOT_MEASURED = "–"
 
 _MODELS_HEAD = """\
 # Models
 
-Made by `python -m kcv.tools.model_table` from [kcv/zoo.py](../kcv/zoo.py) and the files
+Made by `python -m kcv.tools.model_table` from [kcv/zoo](../kcv/zoo) and the files
 in [results/](../results); do not edit. A dash is a value that was not measured, and the
 notes below the tables say why.
 """
@@ -26,7 +26,8 @@ _METRIC_HEAD = """\
 ## What the recipes reach
 
 On the test split, which neither training nor calibration saw. *Baseline* knows only
-how frequent the classes are. *int8* is quantised after training; *drop* is what it
+how frequent the classes are (of localisation: and the mean box; of verification: how
+alike the pixels are). *int8* is quantised after training; *drop* is what it
 loses against Keras (a negative drop is a gain). *QAT* is the int8 file after further
 epochs of quantisation-aware training. The last two columns are the float model and its
 int8 file after as many further epochs: compare *QAT* with *int8, as long*.
@@ -43,8 +44,7 @@ last table. *Deviation* is the largest difference to Keras over its largest valu
 _ORIGIN_HEAD = """\
 ## Where the numbers are from
 
-A row is repeated by
-`python -m kcv.tools.train_classifier --flagfile=tools/recipes/RECIPE.flags`.
+A row is repeated by the command at the head of `tools/recipes/RECIPE.flags`.
 """
 
 

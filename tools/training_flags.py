@@ -17,8 +17,10 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_float("warmup_epochs", 0, "Epochs of linear warm-up from zero.", 0)
 flags.DEFINE_list(
-    "milestones", ["0.5", "0.75"], "Shares of --epochs where --schedule=step divides."
+    "milestones", ["0.5", "0.75"], "Shares of --epochs where --schedule=step falls."
 )
+flags.DEFINE_float("decay", 0.1, "Factor by which step, plateau, exponential fall.")
+flags.DEFINE_float("decay_epochs", 1, "Epochs between falls of exponential.", 0)
 flags.DEFINE_integer("patience", 5, "Epochs that --schedule=plateau waits.", 1)
 flags.DEFINE_float("weight_decay", 0, "Decoupled weight decay of the kernels.", 0)
 flags.DEFINE_float("clip_norm", 0, "Largest norm of the gradient; 0: no limit.", 0)
@@ -82,4 +84,6 @@ def make_schedule(learning_rate: float, epochs: int):
         warmup_epochs=_F.warmup_epochs,
         milestones=[float(share) for share in _F.milestones],
         patience=_F.patience,
+        decay=_F.decay,
+        decay_epochs=_F.decay_epochs,
     )

@@ -4,14 +4,28 @@ import math
 
 from keras import layers
 
+from kcv.layers.class_token import ClassToken
+from kcv.layers.position_embedding import PositionEmbedding
+
+# They scale, shift or join what is there: no sum of products.
+_COST_NOTHING = (
+    layers.BatchNormalization
+    | layers.LayerNormalization
+    | layers.GroupNormalization
+    | ClassToken
+    | PositionEmbedding
+)
+
 
 def multiply_adds(model):
     """Returns the multiply-adds of one image through a model of fixed input size.
 
     As in the MobileNet papers, one multiplication with one addition is one, and only
-    convolutions and dense layers count: not biases, batch normalisation (it folds into
-    the convolution before it), activations, pooling or additions. A layer that is
-    called twice counts twice.
+    convolutions, dense layers and the matrix products of attention count: not biases,
+    batch normalisation (it folds into the convolution before it), other normalisations,
+    activations, pooling or additions. A layer that is called twice counts twice. A
+    layer of one's own that has a method `multiply_adds(input_shape)` is asked; with
+    several inputs it gets a list.
 
     Args:
         model: functional `keras.Model` with fixed height and width.
@@ -34,7 +48,10 @@ def _calls(model):
 
 
 def _of_call(layer, inputs, outputs):
-    if not layer.weights or isinstance(layer, layers.BatchNormalization):
+    if hasattr(layer, "multiply_adds"):
+        shapes = [x.shape for x in inputs]
+        return layer.multiply_adds(shapes if len(shapes) > 1 else shapes[0])
+    if not layer.weights or isinstance(layer, _COST_NOTHING):
         return 0
     if hasattr(layer, "_nodes_by_depth"):  # a model inside the model
         return multiply_adds(layer)

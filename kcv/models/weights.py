@@ -15,8 +15,10 @@ import keras
 import numpy as np
 from absl import logging
 
+from kcv.models.pixel_mean import MINUS_MEAN
 
-def load_weights(model, weights, imagenet_file=None):
+
+def load_weights(model, weights, imagenet_file=None, first_layer=None):
     """Loads weights into a model that its builder has just made.
 
     A file for another number of classes fits all layers but the classifier, which is
@@ -30,6 +32,9 @@ def load_weights(model, weights, imagenet_file=None):
             layout that keras.applications publishes.
         imagenet_file: function without arguments that returns the (URL, MD5 hash or
             None) of the published file or raises ValueError where there is none.
+        first_layer: function from the arrays of the first layer of a file of
+            keras.applications to those that the model wants, where the publishers had
+            other pixels; a `.weights.h5` file is taken to be ours.
 
     Raises:
         FileNotFoundError: if there is no file at the path.
@@ -48,7 +53,11 @@ def load_weights(model, weights, imagenet_file=None):
             raise FileNotFoundError(
                 f"weights must be None, 'imagenet' or a file that exists, got {path}"
             )
-    _assign(model, _read(path, model), path)
+    found, of_applications = _read(path, model)
+    if of_applications and first_layer is not None:
+        name, arrays = found[0]
+        found[0] = name, first_layer(arrays)
+    _assign(model, found, path)
 
 
 def _download(url, md5):
@@ -63,7 +72,10 @@ def _download(url, md5):
 
 
 def _read(path, model):
-    """Returns [(layer name, [array, ...]), ...], layers without weights left out."""
+    """Returns ([(layer name, [array, ...]), ...], whether it is for their pixels).
+
+    Layers without weights are left out.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -71,12 +83,15 @@ def _read(path, model):
                 weights = io.BytesIO(archive.read("model.weights.h5"))
             layers = config["config"]["layers"]
             with h5py.File(weights) as file:
-                return _read_keras3(file, [layer["class_name"] for layer in layers])
+                classes = [layer["class_name"] for layer in layers]
+                ours = any(layer["config"]["name"] == MINUS_MEAN for layer in layers)
+                return _read_keras3(file, classes), not ours
         with h5py.File(path) as file:
             group = file.get("model_weights", file)  # a whole model in one .h5 file
             if _attribute(group, "layer_names"):
-                return _read_legacy(group)
-            return _read_keras3(file, [type(layer).__name__ for layer in model.layers])
+                return _read_legacy(group), True
+            classes = [type(layer).__name__ for layer in model.layers]
+            return _read_keras3(file, classes), False
     except (OSError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a file of Keras weights: {error}") from error
 

@@ -23,6 +23,7 @@ def classification_losses(
     loss: str = "cross_entropy",
     label_smoothing: float = 0.0,
     class_weights=None,
+    auxiliary_weight: float = 0.0,
 ):
     """Makes the `losses(model, batch, training)` of a classifier, for `loop.train`.
 
@@ -34,6 +35,8 @@ def classification_losses(
         loss: one of LOSSES.
         label_smoothing: share of each label spread over all classes.
         class_weights: float (classes,), or None for equal ones.
+        auxiliary_weight: of the losses of all heads but "predictions", where the model
+            gives a dict; they count in training only, too.
 
     Raises:
         ValueError: if the loss is unknown, or smoothed where it has no such thing.
@@ -54,15 +57,23 @@ def classification_losses(
             values = values * ops.take(weights, labels, axis=0)
         return values
 
-    def losses(model, batch, training):
-        probabilities = model(batch["images"], training=training)
-        labels = batch["labels"]
-        values = of_labels(labels, probabilities, training)
+    def of_batch(batch, probabilities, training):
+        values = of_labels(batch["labels"], probabilities, training)
         if "mix" in batch:
             other = of_labels(batch["labels_b"], probabilities, training)
             values = batch["mix"] * values + (1 - batch["mix"]) * other
+        return values
+
+    def losses(model, batch, training):
+        heads = model(batch["images"], training=training)
+        heads = dict(heads) if isinstance(heads, dict) else {"predictions": heads}
+        probabilities, labels = heads.pop("predictions"), batch["labels"]
+        values = {loss: of_batch(batch, probabilities, training)}
+        if training:
+            for name, other in heads.items():
+                values[name] = auxiliary_weight * of_batch(batch, other, training)
         right = ops.cast(ops.argmax(probabilities, axis=-1), labels.dtype) == labels
-        return {loss: values}, {"accuracy": ops.cast(right, "float32")}
+        return values, {"accuracy": ops.cast(right, "float32")}
 
     return losses
 

@@ -23,6 +23,7 @@ import tensorflow as tf
 from kcv.train import checkpoint
 from kcv.train.batch_norm import training_batch_norm
 from kcv.train.data_wait import DataWait
+from kcv.train.grouped_convolution import training_grouped_convolutions
 from kcv.train.running_means import RunningMeans
 from kcv.train.stop_signal import StopSignal
 from kcv.train.strategy import is_chief
@@ -117,7 +118,11 @@ def train(
             meta["state"] = state.get()
             checkpoint.save(folder, epoch * steps_per_epoch + done, variables, meta)
 
-    with training_batch_norm(model, strategy), StopSignal() as stop:
+    with (
+        training_batch_norm(model, strategy),
+        training_grouped_convolutions(model),
+        StopSignal() as stop,
+    ):
         for epoch in range(position["epoch"], epochs):
             started = saved = checked = time.monotonic()
             iterator = iter(_distribute(strategy, data, epoch, start_step))

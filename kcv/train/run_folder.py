@@ -8,6 +8,7 @@ import platform
 from importlib import metadata
 
 from kcv import files
+from kcv.viz.curves import save_curves
 
 
 def claim(folder: pathlib.Path, recipe: dict):
@@ -45,6 +46,34 @@ def claim(folder: pathlib.Path, recipe: dict):
             f"{folder} holds a run of another recipe ({'; '.join(changes)}); give "
             "another --output_dir or remove that folder"
         )
+
+
+def write(folder: pathlib.Path, model, history: list[dict], facts: dict, test: dict):
+    """Writes what every task leaves behind.
+
+    These are model.keras, metrics.json, history.csv and curves.png.
+
+    Args:
+        folder: where to write.
+        model: the trained model.
+        history: of `loop.train`.
+        facts: joins metrics.json.
+        test: what was measured on the test split.
+    """
+    results = facts | {
+        "parameters": model.count_params(),
+        "validation": {
+            name.removeprefix("validation_"): value
+            for name, value in history[-1].items()
+            if name.startswith("validation_")
+        },
+        "test": test,
+        "versions": versions(),
+    }
+    save_model(model, folder / "model.keras")
+    files.write_atomically(folder / "metrics.json", json.dumps(results, indent=2))
+    write_history(folder / "history.csv", history)
+    save_curves(history, folder / "curves.png")
 
 
 def write_history(path: pathlib.Path, history: list[dict]):

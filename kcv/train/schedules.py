@@ -7,7 +7,7 @@ so training that resumes anywhere gets the rate it would have had.
 
 import math
 
-SCHEDULES = ("constant", "cosine", "step", "plateau")
+SCHEDULES = ("constant", "cosine", "step", "plateau", "exponential")
 
 
 def make_schedule(
@@ -17,19 +17,24 @@ def make_schedule(
     warmup_epochs: float = 0.0,
     milestones=(0.5, 0.75),
     patience: int = 5,
+    decay: float = 0.1,
+    decay_epochs: float = 1.0,
     monitor: str = "validation_loss",
 ):
     """Makes a schedule.
 
     Args:
-        name: "constant"; "cosine" to zero at the last step; "step", which divides by 10
-            at each milestone; "plateau", which divides by 10, up to three times, when
-            `monitor` has not fallen for `patience` epochs.
+        name: "constant"; "cosine" to zero at the last step; "step", which multiplies by
+            `decay` at each milestone; "plateau", which does so, up to three times, when
+            `monitor` has not fallen for `patience` epochs; "exponential", which does so
+            every `decay_epochs`.
         learning_rate: the peak.
         epochs: length of training.
         warmup_epochs: epochs in which the rate climbs linearly from zero, first.
-        milestones: shares of `epochs` at which "step" divides.
+        milestones: shares of `epochs` at which "step" multiplies.
         patience: epochs without improvement that "plateau" waits.
+        decay: what a rate that falls is multiplied by, above 0 and at most 1.
+        decay_epochs: from one fall of "exponential" to the next.
         monitor: column of the history that "plateau" watches; lower is better.
 
     Raises:
@@ -42,6 +47,12 @@ def make_schedule(
             f"warm-up of {warmup_epochs} epochs does not fit into {epochs} epochs"
         )
 
+    if not 0 < decay <= 1 or decay_epochs <= 0:
+        raise ValueError(
+            f"a rate cannot fall by {decay} every {decay_epochs} epochs: the first is "
+            "above 0 and at most 1, the other positive"
+        )
+
     def schedule(epoch, history):
         if epoch < warmup_epochs:
             return learning_rate * epoch / warmup_epochs
@@ -50,11 +61,12 @@ def make_schedule(
             return learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
         if name == "step":
             passed = sum(epoch >= share * epochs for share in milestones)
-            return learning_rate * 0.1**passed
+            return learning_rate * decay**passed
         if name == "plateau":
-            return learning_rate * 0.1 ** _plateaus(
-                [row[monitor] for row in history], patience
-            )
+            falls = _plateaus([row[monitor] for row in history], patience)
+            return learning_rate * decay**falls
+        if name == "exponential":
+            return learning_rate * decay ** (epoch // decay_epochs)
         return learning_rate
 
     return schedule

@@ -17,8 +17,9 @@ def save_gallery(
     images,
     titles: Sequence[str],
     path: str | Path,
-    correct: Sequence[bool] | None = None,
+    correct: Sequence[bool | None] | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
+    columns: int | None = None,
 ) -> Path:
     """Draws pictures in a grid as a PNG.
 
@@ -28,8 +29,10 @@ def save_gallery(
             smoothing, so that pixels stay visible.
         titles: n texts; a line break starts a second line, which is drawn paler.
         path: where to write.
-        correct: n flags: a green frame for true, a vermilion one and a cross for false.
+        correct: n flags: a green frame for true, a vermilion one and a cross for false,
+            a thin line for None.
         pixel_range: values of black and white in float images; beyond them is clipped.
+        columns: pictures in a row; None for a sheet wider than high.
 
     Returns:
         The path.
@@ -42,10 +45,10 @@ def save_gallery(
     for name, values in (("titles", titles), ("correct", correct)):
         if values is not None and len(values) != len(images):
             raise ValueError(f"{len(images)} images but {len(values)} {name}")
-    rows = max(
-        round(math.sqrt(0.7 * len(images)) - 0.3), math.ceil(len(images) / 10), 1
-    )
-    columns = math.ceil(len(images) / rows)
+    if columns is None:
+        rows = round(math.sqrt(0.7 * len(images)) - 0.3)
+        columns = math.ceil(len(images) / max(rows, math.ceil(len(images) / 10), 1))
+    rows = math.ceil(len(images) / columns)
     lines = max(title.count("\n") + 1 for title in titles)
     width, height = _SIDE + _GAP, _SIDE + _GAP + 6 + lines * _LINE_HEIGHT
     sheet = Image.new(
@@ -55,7 +58,7 @@ def save_gallery(
         left, top = _GAP + i % columns * width, _GAP + i // columns * height
         sheet.paste(_fitted(tiles.as_uint8(image, pixel_range)), (left, top))
         draw = ImageDraw.Draw(sheet)
-        _frame(draw, left, top, None if correct is None else bool(correct[i]))
+        _frame(draw, left, top, None if correct is None else correct[i])
         _caption(draw, left, top + _SIDE + 6, titles[i])
     return style.save(sheet, path)
 

@@ -29,7 +29,7 @@ def test_exported_pixels_are_fed_straight(exported, kind):
     assert preprocess.feeds_straight(
         np.float32(classifier.model.mean),
         np.float32(classifier.model.std),
-        classifier._input,
+        classifier._runner.input,
     )
 
 

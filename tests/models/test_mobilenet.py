@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+from residual_checks import assert_dilated_equals_strided
 
 from kcv.models.classification.mobilenet_v1 import mobilenet_v1, mobilenet_v1_features
 from kcv.models.classification.mobilenet_v2 import (
@@ -125,6 +126,29 @@ def test_feature_strides_and_channels(features, arguments, channels):
     assert {level: x.shape for level, x in maps.items()} == {
         f"C{i}": (None, 64 >> i, 96 >> i, c) for i, c in enumerate(channels, start=1)
     }
+
+
+@pytest.mark.parametrize(
+    ("features", "arguments", "size", "last"),
+    [  # "same" pads an even size at the end, an odd one on both sides
+        (mobilenet_v1_features, {"alpha": 0.25}, (64, 96), True),
+        (mobilenet_v2_features, {"alpha": 0.35}, (65, 97), False),
+        (mobilenet_v3_small_features, MINI, (65, 97), False),
+    ],
+    ids=_name,
+)
+def test_dilated_features_are_the_strided_ones(features, arguments, size, last):
+    def with_stride(images, output_stride):
+        return features(images, output_stride=output_stride, **arguments)
+
+    assert_dilated_equals_strided(with_stride, size, last)
+
+
+def test_gates_see_the_whole_map_at_any_output_stride():
+    maps = mobilenet_v3_large_features(keras.Input((64, 96, 3)), output_stride=8)
+    assert maps["C5"].shape == (None, 8, 12, 960)
+    with pytest.raises(ValueError, match="must be 8, 16 or 32, got 4"):
+        mobilenet_v3_large_features(keras.Input((64, 96, 3)), output_stride=4)
 
 
 def test_features_of_any_size():

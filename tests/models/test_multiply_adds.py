@@ -2,6 +2,8 @@ import keras
 import pytest
 from keras import layers
 
+from kcv.layers.attention import Attention
+from kcv.layers.group_convolution import GroupConvolution
 from kcv.models.multiply_adds import multiply_adds
 
 LAYERS = {  # on an 8x6 map of 4 channels: (layer, multiply-adds by hand)
@@ -15,7 +17,9 @@ LAYERS = {  # on an 8x6 map of 4 channels: (layer, multiply-adds by hand)
     "transposed": (layers.Conv2DTranspose(5, 2, 2), 8 * 6 * 4 * 4 * 5),
     "dense": (layers.Dense(7), 8 * 6 * 4 * 7),
     "batch norm": (layers.BatchNormalization(), 0),
+    "layer norm": (layers.LayerNormalization(), 0),
     "pool": (layers.MaxPooling2D(), 0),
+    "asked": (GroupConvolution(5, 3, lifting=True), 6 * 4 * 3 * 3 * 4 * (4 * 5)),
 }
 
 
@@ -24,6 +28,13 @@ def test_one_layer_by_hand(kind):
     layer, expected = LAYERS[kind]
     images = keras.Input((8, 6, 4))
     assert multiply_adds(keras.Model(images, layer(images))) == expected
+
+
+def test_layer_of_several_inputs_is_asked():
+    """Attention of 5 tokens of width 6: queries with keys, then maps with values."""
+    inputs = [keras.Input((5, 6)) for _ in range(3)]
+    attended, _ = Attention(2)(inputs)
+    assert multiply_adds(keras.Model(inputs, attended)) == 2 * 5 * 5 * 6
 
 
 def test_twice_and_inside():

@@ -48,16 +48,6 @@ BENCHMARK = {
     "date": "2026-11-21",
     "note": "",
 }
-CLAIM = {
-    "claim": "residuals_train_deeper",
-    "ids": ["C09"],
-    "verdict": "holds",
-    "numbers": {"plain": 0.8, "residual": 0.9},
-    "seeds": [0, 1],
-    "machine": "a processor, 2 cores",
-    "date": "2026-11-21",
-    "note": "",
-}
 MISSING = object()
 
 
@@ -78,7 +68,6 @@ def _with(value, path, new):
 def test_good_files_pass():
     results.validate(RESULT)
     results.validate_benchmark(BENCHMARK)
-    results.validate_claim(CLAIM)
 
 
 @pytest.mark.parametrize("key", RESULT)
@@ -157,11 +146,6 @@ def test_benchmark_without_peer_has_no_ratio():
     results.validate_benchmark({**alone, "ratio": None})
 
 
-def test_claim_has_one_of_two_verdicts():
-    with pytest.raises(ValueError, match="'maybe'; it must be one of holds, does not"):
-        results.validate_claim({**CLAIM, "verdict": "maybe"})
-
-
 def test_benchmark_makes_a_valid_file(tmp_path):
     made = results.benchmark("x", 2.00001, 3.0, "ms", 5, "peer 1.0", details={"a": 1})
     assert (made["ours"], made["ratio"], made["details"]) == (2.0, 0.6667, {"a": 1})
@@ -174,10 +158,8 @@ def test_write_and_read_again(tmp_path):
     assert path == tmp_path / "results/mobilenet_v1_025_digits.json"
     results.write(other, tmp_path / "results")
     results.write_benchmark(BENCHMARK, tmp_path / "results")
-    results.write_claim(CLAIM, tmp_path / "results")
     assert results.read_all(tmp_path / "results") == [RESULT, other]
     assert results.read_benchmarks(tmp_path / "results") == [BENCHMARK]
-    assert results.read_claims(tmp_path / "results") == [CLAIM]
     assert results.read_all(tmp_path / "nowhere") == []
 
 

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 pytestmark = pytest.mark.slow
+LENET = ["--model=lenet5", "--data=digits"]
 
 
-def run(*flags, code=0):
+def run(*flags, code=0, script="train_classifier"):
     process = subprocess.run(
-        [sys.executable, "-m", "kcv.tools.train_classifier", *map(str, flags)],
+        [sys.executable, "-m", f"kcv.tools.{script}", *map(str, flags)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -123,6 +124,22 @@ def test_own_pictures_fine_tuned_in_two_phases(pictures, tmp_path):
     assert sum(metrics["examples"].values()) == 48
 
 
+def test_auxiliary_heads_and_another_activation_train(tmp_path):
+    """The model that stays has no auxiliary heads, and the activation of the flag."""
+    flags = ["--data=digits", "--epochs=1", "--notensorboard"]
+    size = ["--batch_size=512", "--image_size=65"]
+    output_dir = tmp_path / "googlenet"
+    process = run(*flags, *size, "--model=googlenet", "--auxiliary_weight=0.3",
+                  f"--output_dir={output_dir}")  # fmt: skip
+    assert "auxiliary_2" in process.stderr
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    assert metrics["parameters"] == 5_983_802
+    output_dir = tmp_path / "lenet5"
+    run(*flags, "--model=lenet5", "--activation=maxout", f"--output_dir={output_dir}")
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    assert metrics["parameters"] == 122_562  # nearly twice 61,706
+
+
 @pytest.mark.parametrize(
     "flags, code, message",
     [
@@ -138,6 +155,8 @@ def test_own_pictures_fine_tuned_in_two_phases(pictures, tmp_path):
         (["--model=mlp", "--data=digits", "--weights=none.h5"], 1, "none.h5"),
         (["--model=mlp", "--data=digits", "--warmup_epochs=99"], 1, "warm-up of 99"),
         (["--model=mlp", "--data=digits", "--rotate=999"], 1, "rotate=999"),
+        ([*LENET, "--auxiliary_weight=0.3"], 2, "has no auxiliary heads"),
+        ([*LENET, "--activation=elu", "--weights=x.h5"], 2, "leave out --activation"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path, flags, code, message):
@@ -165,7 +184,7 @@ def test_two_devices_of_one_machine(tmp_path):
 def test_every_recipe_parses():
     """A flagfile that names an unknown flag or a wrong value fails here."""
     root = pathlib.Path(__file__).parents[2]
-    recipes = sorted((root / "tools" / "recipes").glob("*.flags"))
+    recipes = sorted((root / "tools" / "recipes").glob("*_digits.flags"))
     assert recipes
     code = (
         "import sys\n"
@@ -174,6 +193,7 @@ def test_every_recipe_parses():
         "for path in sys.argv[1:]:\n"
         "    flags.FLAGS.unparse_flags()\n"
         "    flags.FLAGS(['x', '--output_dir=x', '--flagfile=' + path])\n"
-        "    assert path.endswith(f'/{flags.FLAGS.model}_digits.flags'), path\n"
+        "    data = flags.FLAGS.data.removeprefix('tfds:').replace('net2012', 'net')\n"
+        "    assert path.endswith(f'/{flags.FLAGS.model}_{data}.flags'), path\n"
     )
     subprocess.run([sys.executable, "-c", code, *map(str, recipes)], check=True)

@@ -35,7 +35,7 @@ def test_json_is_the_rows():
     done = _run("--task=classification", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["model"]: row for row in json.loads(done.stdout)}
-    assert list(rows) == list(zoo.ZOO)
+    assert list(rows) == zoo.names("classification")
     assert rows["lenet5"]["recipe"] == "tools/recipes/lenet5_digits.flags"
     assert rows["lenet5"]["parameters"] == 61706
     assert rows["mobilenet_v2_050"]["recipe"] is None

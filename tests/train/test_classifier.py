@@ -40,6 +40,19 @@ def test_smoothing_and_class_weights_count_in_training_only():
     np.testing.assert_allclose(values["cross_entropy"], [0.35667, 1.20397], rtol=1e-4)
 
 
+def test_auxiliary_heads_count_in_training_only():
+    heads = {"predictions": PROBABILITIES, "auxiliary": PROBABILITIES[::-1]}
+    losses = classifier.classification_losses(auxiliary_weight=0.3)
+    batch = {"images": None, "labels": np.array([0, 1], "int32")}
+    values, metrics = losses(lambda images, training: heads, batch, training=True)
+    np.testing.assert_allclose(values["cross_entropy"], [0.35667, 1.20397], rtol=1e-4)
+    expected = -0.3 * np.log([0.1, 0.2])
+    np.testing.assert_allclose(values["auxiliary"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(metrics["accuracy"], [1, 0])
+    values, _ = losses(lambda images, training: heads, batch, training=False)
+    assert list(values) == ["cross_entropy"]
+
+
 def test_mixed_images_have_the_mixture_of_two_losses():
     losses = classifier.classification_losses()
     batch = {

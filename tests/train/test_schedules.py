@@ -46,7 +46,19 @@ def test_never_above_the_peak_nor_negative(name, epoch):
     assert 0 <= rate <= 0.3
 
 
+def test_other_factors():
+    """A fifth at each milestone; 0.94 every two epochs."""
+    step = make_schedule("step", 0.1, 200, milestones=(0.3, 0.6, 0.8), decay=0.2)
+    rates = [step(epoch, []) for epoch in (59, 60, 120, 160)]
+    assert rates == pytest.approx([0.1, 0.02, 0.004, 0.0008])
+    slow = make_schedule("exponential", 0.045, 100, decay=0.94, decay_epochs=2)
+    rates = [slow(epoch, []) for epoch in (0, 1.9, 2, 5)]
+    assert rates == pytest.approx([0.045, 0.045, 0.045 * 0.94, 0.045 * 0.94**2])
+
+
 def test_errors():
+    with pytest.raises(ValueError, match="cannot fall by 1.5 every 1.0 epochs"):
+        make_schedule("step", 0.1, 10, decay=1.5)
     with pytest.raises(ValueError, match="no schedule 'linear'; known: constant"):
         make_schedule("linear", 0.1, 10)
     with pytest.raises(ValueError, match="warm-up of 10 epochs does not fit into 10"):

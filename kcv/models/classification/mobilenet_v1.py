@@ -13,6 +13,7 @@ from keras import layers
 
 from kcv.layers.batch_norm import batch_norm
 from kcv.models.image_input import image_input
+from kcv.models.output_stride import by_level
 from kcv.models.weights import load_weights
 
 # Table 1, one row for each depthwise separable block: (filters, strides).
@@ -66,28 +67,32 @@ def mobilenet_v1(
     return model
 
 
-def mobilenet_v1_features(images, alpha=1.0):
+def mobilenet_v1_features(images, alpha=1.0, output_stride=32):
     """Maps images to {"C1": ..., "C5": ...}, the last maps at strides 2 to 32.
 
-    At alpha 1.0 they have 64, 128, 256, 512 and 1024 channels.
+    At alpha 1.0 they have 64, 128, 256, 512 and 1024 channels. With output stride 16 or
+    8 the last ones stay at that stride and the depthwise kernels behind it dilate.
     """
-    features, level = {}, 1
+    plan, features, level, dilation = by_level(output_stride), {}, 1, 1
     x = _conv_bn_relu6(images, int(32 * alpha), 3, 2, name="stem")
     for i, (filters, strides) in enumerate(BLOCKS, start=1):
+        before = dilation  # of the maps that this block reads
         if strides == 2:
             level += 1
+            strides, dilation = plan[level]
         filters = int(filters * alpha)
-        x = _depthwise_separable(x, filters, strides, name=f"block{i}")
+        x = _depthwise_separable(x, filters, strides, before, name=f"block{i}")
         features[f"C{level}"] = x  # a later block of the same level replaces it
     return features
 
 
-def _depthwise_separable(x, filters, strides, name):
+def _depthwise_separable(x, filters, strides, dilation, name):
     """Figure 3, right: 3x3 depthwise, then 1x1 pointwise convolution."""
     x, padding = (x, "same") if strides == 1 else _pad_end(x, name=f"{name}_pad")
     x = layers.DepthwiseConv2D(
-        3, strides, padding=padding, use_bias=False, name=f"{name}_depthwise"
-    )(x)
+        3, strides, padding=padding, dilation_rate=dilation, use_bias=False,
+        name=f"{name}_depthwise",
+    )(x)  # fmt: skip
     x = _bn_relu6(x, name=f"{name}_depthwise")
     return _conv_bn_relu6(x, filters, 1, 1, name=f"{name}_pointwise")
 

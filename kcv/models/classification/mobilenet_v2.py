@@ -12,6 +12,7 @@ from keras import layers
 
 from kcv.layers.batch_norm import batch_norm
 from kcv.models.image_input import image_input
+from kcv.models.output_stride import by_level
 from kcv.models.weights import load_weights
 
 # Table 2: (expansion t, filters c, repeats n, strides s of the first repeat).
@@ -68,20 +69,25 @@ def mobilenet_v2(
     return model
 
 
-def mobilenet_v2_features(images, alpha=1.0):
+def mobilenet_v2_features(images, alpha=1.0, output_stride=32):
     """Maps images to {"C1": ..., "C5": ...}, the last maps at strides 2 to 32.
 
-    At alpha 1.0 they have 16, 24, 32, 96 and 1280 channels.
+    At alpha 1.0 they have 16, 24, 32, 96 and 1280 channels. With output stride 16 or 8
+    the last ones stay at that stride and the depthwise kernels behind it dilate.
     """
-    features, level, block = {}, 1, 0
+    plan, features, level, dilation, block = by_level(output_stride), {}, 1, 1, 0
     x = _conv_bn(images, make_divisible(32 * alpha), 3, 2, name="stem")
     x = layers.ReLU(6.0, name="stem_relu6")(x)
     for expansion, filters, repeats, first_strides in STAGES:
         for i in range(repeats):
-            strides = first_strides if i == 0 else 1
-            level += strides == 2
+            strides, before = 1, dilation  # of the maps that this block reads
+            if i == 0 and first_strides == 2:
+                level += 1
+                strides, dilation = plan[level]
             filters_out = make_divisible(int(filters * alpha))
-            x = _inverted_residual(x, expansion, filters_out, strides, f"block{block}")
+            x = _inverted_residual(
+                x, expansion, filters_out, strides, before, f"block{block}"
+            )
             features[f"C{level}"] = x  # a later block of the same level replaces it
             block += 1
     x = _conv_bn(x, make_divisible(1280 * max(1.0, alpha)), 1, 1, name="last")
@@ -95,15 +101,16 @@ def make_divisible(channels, divisor=8):
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
-def _inverted_residual(x, expansion, filters, strides, name):
+def _inverted_residual(x, expansion, filters, strides, dilation, name):
     """Table 1: 1x1 expansion, 3x3 depthwise, linear 1x1 projection."""
     inputs, channels = x, x.shape[-1]
     if expansion != 1:
         x = _conv_bn(x, expansion * channels, 1, 1, name=f"{name}_expand")
         x = layers.ReLU(6.0, name=f"{name}_expand_relu6")(x)
     x = layers.DepthwiseConv2D(
-        3, strides, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
+        3, strides, padding="same", dilation_rate=dilation, use_bias=False,
+        name=f"{name}_depthwise",
+    )(x)  # fmt: skip
     x = batch_norm(f"{name}_depthwise_bn")(x)
     x = layers.ReLU(6.0, name=f"{name}_depthwise_relu6")(x)
     x = _conv_bn(x, filters, 1, 1, name=f"{name}_project")

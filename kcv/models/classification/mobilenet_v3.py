@@ -14,6 +14,7 @@ from keras import layers
 from kcv.layers.batch_norm import batch_norm
 from kcv.models.classification.mobilenet_v2 import make_divisible
 from kcv.models.image_input import image_input
+from kcv.models.output_stride import by_level
 from kcv.models.weights import load_weights
 
 # Tables 1 and 2: (kernel size, expansion size, filters, SE, non-linearity, strides).
@@ -108,23 +109,26 @@ def mobilenet_v3_small(
     return model
 
 
-def mobilenet_v3_large_features(images, alpha=1.0, minimalistic=False):
+def mobilenet_v3_large_features(
+    images, alpha=1.0, minimalistic=False, output_stride=32
+):
     """Maps images to {"C1": ..., "C5": ...}, the last maps at strides 2 to 32.
 
-    At alpha 1.0 they have 16, 24, 40, 112 and 960 channels.
+    At alpha 1.0 they have 16, 24, 40, 112 and 960 channels. With output stride 16 or 8
+    the last ones stay at that stride and the depthwise kernels behind it dilate.
     """
-    return _features(images, LARGE, alpha, minimalistic)
+    return _features(images, LARGE, alpha, minimalistic, output_stride)
 
 
-def mobilenet_v3_small_features(images, alpha=1.0, minimalistic=False):
-    """Maps images to {"C1": ..., "C5": ...}, the last maps at strides 2 to 32.
+def mobilenet_v3_small_features(
+    images, alpha=1.0, minimalistic=False, output_stride=32
+):
+    """As `mobilenet_v3_large_features`; 16, 16, 24, 48 and 576 channels."""
+    return _features(images, SMALL, alpha, minimalistic, output_stride)
 
-    At alpha 1.0 they have 16, 16, 24, 48 and 576 channels.
-    """
-    return _features(images, SMALL, alpha, minimalistic)
 
-
-def _features(images, blocks, alpha, minimalistic):
+def _features(images, blocks, alpha, minimalistic, output_stride):
+    plan, dilation = by_level(output_stride), 1
     last_activation = RE if minimalistic else HS
     x = _conv_bn(images, 16, 3, 2, last_activation, name="stem")
     features, level, table_channels = {"C1": x}, 1, 16
@@ -132,25 +136,29 @@ def _features(images, blocks, alpha, minimalistic):
         kernel_size, expansion, filters, se, activation, strides = row
         if minimalistic:
             kernel_size, se, activation = 3, False, RE
-        level += strides == 2
+        before = dilation  # of the maps that this block reads
+        if strides == 2:
+            level += 1
+            strides, dilation = plan[level]
         # The expansion *ratio* is the table's; the channels it widens are scaled.
         expanded = make_divisible(x.shape[-1] * expansion / table_channels)
         x = _block(x, expanded, make_divisible(filters * alpha), kernel_size, strides,
-                   se, activation, name=f"block{i}")  # fmt: skip
+                   before, se, activation, name=f"block{i}")  # fmt: skip
         features[f"C{level}"] = x  # a later block of the same level replaces it
         table_channels = filters
     x = _conv_bn(x, make_divisible(6 * x.shape[-1]), 1, 1, last_activation, name="last")
     return {**features, "C5": x}
 
 
-def _block(x, expanded, filters, kernel_size, strides, se, activation, name):
+def _block(x, expanded, filters, kernel_size, strides, dilation, se, activation, name):
     """Figure 4; the first block of both networks does not expand."""
     inputs = x
     if name != "block0":
         x = _conv_bn(x, expanded, 1, 1, activation, name=f"{name}_expand")
     x = layers.DepthwiseConv2D(
-        kernel_size, strides, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
+        kernel_size, strides, padding="same", dilation_rate=dilation, use_bias=False,
+        name=f"{name}_depthwise",
+    )(x)  # fmt: skip
     x = batch_norm(f"{name}_depthwise_bn")(x)
     x = layers.Activation(activation, name=f"{name}_depthwise_{activation}")(x)
     if se:

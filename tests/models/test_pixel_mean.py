@@ -1,0 +1,55 @@
+"""Published weights answer alike for our pixels and for theirs."""
+
+import keras
+import numpy as np
+import pytest
+from test_weights import _randomize, _write_legacy
+
+from kcv.models.classification import densenet, resnet, vgg
+from kcv.models.pixel_mean import CAFFE_MEAN, from_caffe, subtract_mean
+
+CASES = {
+    "vgg": (vgg.vgg16, keras.applications.VGG16, keras.applications.vgg16),
+    "resnet": (resnet.resnet50, keras.applications.ResNet50, keras.applications.resnet),
+    "densenet": (densenet.densenet121, keras.applications.DenseNet121,
+                 keras.applications.densenet),
+}  # fmt: skip
+SIZE = {"classes": 7, "classifier_activation": None, "input_shape": (33, 32, 3)}
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("vgg", "h5"),
+        pytest.param("vgg", "keras", marks=pytest.mark.slow),
+        pytest.param("resnet", "h5", marks=pytest.mark.slow),
+        pytest.param("densenet", "h5", marks=pytest.mark.slow),
+    ],
+)
+def test_published_file_for_our_pixels(name, suffix, tmp_path):
+    """Both borders and channels count: a flip or a shift more would show."""
+    build, theirs, module = CASES[name]
+    oracle = theirs(weights=None, **SIZE)
+    if name != "vgg":
+        _randomize(oracle)
+    path = tmp_path / f"theirs.{suffix}"
+    _write_legacy(oracle, path) if suffix == "h5" else oracle.save(path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 33, 32, 3)).astype("float32")
+    expected = np.asarray(oracle(module.preprocess_input(pixels.copy())))
+    scale = np.abs(expected).max()
+    ours = build(weights=path, **SIZE)
+    found = np.asarray(ours(pixels / 127.5 - 1))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * scale)
+    other = np.asarray(ours(pixels[..., ::-1] / 127.5 - 1))
+    assert np.abs(other - expected).max() > 1e-3 * scale
+
+    ours.save(tmp_path / "ours.keras")  # and ours is not changed again
+    again = build(weights=tmp_path / "ours.keras", **SIZE)
+    np.testing.assert_array_equal(again(pixels / 127.5 - 1), found)
+
+
+def test_grey_images_have_no_mean_colour():
+    images = keras.Input((8, 8, 1))
+    assert subtract_mean(images, CAFFE_MEAN) is images
+    kernel = np.ones((3, 3, 1, 2), "float32")
+    assert from_caffe([kernel])[0] is kernel

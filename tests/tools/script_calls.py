@@ -1,0 +1,50 @@
+"""Scripts as people call them, with one start for many calls."""
+
+import json
+import os
+import subprocess
+import sys
+
+SEVERAL = """
+import contextlib, importlib, io, json, sys
+from absl import flags
+tool, calls = json.load(sys.stdin)
+tool = importlib.import_module(f"kcv.tools.{tool}")
+from kcv.tools import script
+answers = []
+for arguments in calls:
+    for name in flags.FLAGS:
+        flags.FLAGS[name].unparse()
+    sys.argv = ["tool", *arguments]
+    out, error, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            script.run(tool.main)
+        except SystemExit as exit:
+            code = exit.code or 0
+    answers.append((code, out.getvalue(), error.getvalue()))
+print("ANSWERS", json.dumps(answers))
+"""
+
+
+def several(tool, calls, cache):
+    """Calls a script many times in one process, for its start takes seconds.
+
+    Args:
+        tool: Its name in kcv.tools.
+        calls: {what: arguments}.
+        cache: Folder for what is kept of images.
+
+    Returns:
+        {what: (exit code, stdout, stderr)}.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL],
+        input=json.dumps([tool, list(calls.values())]),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "XDG_CACHE_HOME": str(cache)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(zip(calls, json.loads(done.stdout.split("ANSWERS ")[1])))

@@ -1,0 +1,69 @@
+"""Two steps of every recipe of a paper, on data that only look like the real ones."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+RECIPES = pathlib.Path(__file__).parents[2] / "tools" / "recipes"
+PAPER = sorted(
+    path.stem
+    for data in ("imagenet", "cifar10", "mnist")
+    for path in RECIPES.glob(f"*_{data}.flags")
+)
+SIZES = {"alexnet": 67, "zfnet": 63, "inception_v3": 107, "inception_resnet_v2": 75,
+         "googlenet": 65, "xception": 71}  # fmt: skip
+DEEP = {  # their graphs take long, and what is special about them is tested elsewhere
+    *("inception_resnet_v2", "preact_resnet200", "cifar_resnet110", "preact_resnet164"),
+    *("cifar_plain56", "cifar_resnet56", "wide_resnet28_10", "wide_resnet50_2"),
+}
+RUN = """
+import sys, tempfile
+import keras, numpy as np
+import tensorflow_datasets as tfds
+from absl import flags
+from kcv.tools import train_classifier
+
+for line in sys.argv[1:]:
+    name, *overrides = line.split()
+    keras.backend.clear_session()
+    flags.FLAGS.unparse_flags()
+    with tempfile.TemporaryDirectory() as folder, tfds.testing.mock_data(9):
+        flags.FLAGS(["x", "--flagfile=tools/recipes/" + name + ".flags", *overrides,
+                     "--output_dir=" + folder])
+        train_classifier.main(["x"])
+    for flag in flags.FLAGS.flags_by_module_dict()["kcv.tools.training_flags"]:
+        flag.unparse()
+    for module in ("kcv.tools.classifier_flags", "kcv.tools.augment_flags"):
+        for flag in flags.FLAGS.flags_by_module_dict()[module]:
+            flag.unparse()
+    print("trained", name, flush=True)
+"""
+
+
+def _command(name):
+    model, data = name.rsplit("_", 1)
+    flags = "--batch_size=4 --epochs=1 --warmup_epochs=0 --notensorboard"
+    flags += " --learning_rate=1e-5"  # a few images at the rate of many would explode
+    if data == "imagenet":
+        flags += f" --image_size={SIZES.get(model, 32)}"
+    return f"{name} {flags}"
+
+
+def test_there_is_one_for_every_family():
+    """Of ImageNet or CIFAR-10; the perceptrons and localisation have none."""
+    families = {name.rsplit("_", 1)[0].rstrip("0123456789_x") for name in PAPER}
+    assert len(PAPER) >= 25 and len(families) >= 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [0, 1])
+def test_two_steps_on_a_mock(part):
+    names = [name for name in PAPER if name.rsplit("_", 1)[0] not in DEEP][part::2]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *map(_command, names)],
+        capture_output=True, text=True, cwd=RECIPES.parents[1],
+    )  # fmt: skip
+    trained = [x.split()[1] for x in done.stdout.splitlines() if x[:7] == "trained"]
+    assert trained == names, done.stderr[-3000:]

@@ -1,0 +1,102 @@
+"""What all training scripts do in the same way: a phase, and the model it gives."""
+
+import keras
+from absl import flags
+
+from kcv import zoo
+from kcv.tools import training_flags
+from kcv.train import checkpoint, loop
+from kcv.train.progress import TrainingProgress
+from kcv.train.strategy import is_chief
+
+_F = flags.FLAGS
+
+
+def train_phase(
+    model,
+    losses,
+    batches,
+    steps,
+    folder,
+    strategy,
+    *,
+    validate=None,
+    phase="all",
+    epochs=None,
+    rate=None,
+    slowest_stage=None,
+):
+    """Trains for some epochs as the flags say; goes on where it was interrupted.
+
+    Args:
+        model: what is trained, made in the scope of `strategy`.
+        losses: see `kcv.train.loop`.
+        batches: `batches(split, epoch, start_step, replicas)` -> `tf.data.Dataset`.
+        steps: {split: batches in an epoch}.
+        folder: of the run.
+        strategy: of `tf.distribute`.
+        validate: called after each epoch, see `loop.train`; None for the means of the
+            losses and metrics over the validation split.
+        phase: names its checkpoints and events.
+        epochs: of the phase; None for --epochs.
+        rate: peak of its learning rate; None for --learning_rate.
+        slowest_stage: see `TrainingProgress`.
+
+    Returns:
+        The history, one dict an epoch.
+    """
+    epochs = _F.epochs if epochs is None else epochs
+    rate = _F.learning_rate if rate is None else rate
+    progress = TrainingProgress(
+        f"{_F.model} {phase}",
+        epochs,
+        _F.batch_size,
+        quiet=not is_chief(strategy),
+        events=folder / "tensorboard" / phase if _F.tensorboard else None,
+        slowest_stage=slowest_stage,
+    )
+    with strategy.scope(), progress:
+        if validate is None:
+            validate = loop.make_evaluate(
+                model,
+                losses,
+                lambda epoch, *position: batches("validation", None, *position),
+                steps["validation"],
+            )
+        return loop.train(
+            model,
+            losses,
+            training_flags.make_optimizer(rate),
+            lambda *position: batches("train", *position),
+            steps_per_epoch=steps["train"],
+            epochs=epochs,
+            schedule=training_flags.make_schedule(rate, epochs),
+            checkpoint_dir=folder / "checkpoints" / phase,
+            validate=validate,
+            checkpoint_seconds=_F.checkpoint_seconds,
+            clip_norm=_F.clip_norm or None,
+            jit_compile=_F.jit_compile,
+            on_step=progress.on_step,
+            on_epoch=progress.on_epoch,
+        )
+
+
+def build(**options):
+    """Builds the model of --model in the arithmetic of --precision, for training."""
+    keras.mixed_precision.set_dtype_policy(_F.precision)
+    model = zoo.build(_F.model, **options)
+    model.get_layer("predictions").dtype_policy = "float32"  # exact probabilities
+    return model
+
+
+def plain_copy(model, **options):
+    """Builds the float32 model of this process that has the weights of a trained one.
+
+    Args:
+        model: made by `build`, whatever trained it.
+        **options: of its builder.
+    """
+    keras.mixed_precision.set_dtype_policy("float32")
+    trained = zoo.build(_F.model, **options)
+    trained.set_weights([checkpoint.local_value(v) for v in model.weights])
+    return trained
