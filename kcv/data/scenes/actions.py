@@ -19,7 +19,7 @@ import numpy as np
 
 from kcv.data.scenes import backgrounds, scene
 from kcv.data.scenes.motions import LIMBS, Motion, Play, rotation, swung
-from kcv.data.scenes.render import BACKGROUND_DEPTH, SHADOW_GAP
+from kcv.data.scenes.shadows import SHADOW_GAP
 
 PAIRS = (
     *(("move_right", "move_left"), ("move_down", "move_up")),
@@ -182,7 +182,7 @@ def _endless(first, thing, motion, axis, rng, shift=(0.0, 0.0)):
     radius = np.linalg.norm(thing.matrix[:, :2], 2) * np.hypot(1, 1 + bend)
     radius *= np.exp(abs(motion.growth) / 2) * (1.3 if thing.joints is not None else 1)
     step = (abs(motion.shift[axis]) + abs(shift[axis])) * (1 + EASE) / STEPS
-    gap = first.unit * SHADOW_GAP * (BACKGROUND_DEPTH - thing.depth)
+    gap = first.unit * SHADOW_GAP * (scene.BACKGROUND_DEPTH - thing.depth)
     fall = -first.light[axis] / first.light[2] * gap if first.shadow else 0.0
     soft = 2 + 0.2 * abs(first.light[:2] / first.light[2] * gap).sum()  # of its edge
     low = -(radius + step + soft + max(fall, 0))

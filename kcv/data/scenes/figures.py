@@ -95,41 +95,39 @@ def _limb(point, side, kind, unit):
     ]
 
 
-def look_up(layer, u, v):
+def look_up(layer, points):
     """Returns the signed distance from a layer's outline; see `look_up_slope`."""
-    return _nearest(layer, u, v)[1]
+    return _nearest(layer, *points)[1]
 
 
-def look_up_slope(layer, u, v):
-    """Returns the signed distance from a layer's outline and its derivatives.
+def look_up_slope(layer, points):
+    """Returns the distance from a layer's outline and its derivatives, (3, n).
 
     Args:
         layer: `Capsule`s.
-        u: float32, of any shape.
-        v: Likewise.
+        points: float32 (2, n), u and v.
     """
-    _, inside, off_u, off_v = _nearest(layer, u, v)
+    _, inside, off_u, off_v = _nearest(layer, *points)
     away = np.maximum(np.sqrt(off_u * off_u + off_v * off_v), np.float32(1e-6))
-    return inside, -off_u / away, -off_v / away
+    return np.stack([inside, -off_u / away, -off_v / away])
 
 
-def surface(layer, u, v):
+def surface(layer, points):
     """Returns which capsule is on top and its bulge.
 
     Args:
         layer: `Capsule`s.
-        u: float32 (n,).
-        v: Likewise.
+        points: float32 (2, n), u and v.
 
     Returns:
-        Index of the capsule int (n,); height at slope 1 at its outline and the height's
-        derivatives, float32 (n,).
+        Index of the capsule int (n,); height at slope 1 at its outline float32 (n,) and
+        the height's derivatives (2, n).
     """
-    index, inside, off_u, off_v = _nearest(layer, u, v)
+    index, inside, off_u, off_v = _nearest(layer, *points)
     per_radius = np.float32([1 / capsule.radius for capsule in layer])[index]
     away = off_u * off_u + off_v * off_v
     height = (1 / per_radius - away * per_radius) / 2  # a parabola over the core
-    return index, height, -off_u * per_radius, -off_v * per_radius
+    return index, height, np.stack([off_u, off_v]) * -per_radius
 
 
 def _nearest(layer, u, v):
@@ -195,20 +193,17 @@ def albedo(layer, index, shirt, skin):
     return np.float32([cloths[capsule.cloth] for capsule in layer]).T[:, index]
 
 
-def outline(joints):
-    """Returns float64 (m, 2), dense points around the body."""
+def outline(layer):
+    """Returns float64 (m, 2), dense points around the capsules of a layer."""
     angle = np.arange(48) * (2 * np.pi / 48)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     points = []
-    for layer in layers(joints, ()):
-        for capsule in layer:
-            core = np.array(capsule.core)
-            if len(core) > 1:  # under a bend the extremes may lie between the ends
-                ends = np.roll(core, -1, axis=0)
-                core = np.concatenate(
-                    [core + t * (ends - core) for t in (0, 1 / 3, 2 / 3)]
-                )
-            points.append((core[:, None] + capsule.radius * circle).reshape(-1, 2))
+    for capsule in layer:
+        core = np.array(capsule.core)
+        if len(core) > 1:  # under a bend the extremes may lie between the ends
+            ends = np.roll(core, -1, axis=0)
+            core = np.concatenate([core + t * (ends - core) for t in (0, 1 / 3, 2 / 3)])
+        points.append((core[:, None] + capsule.radius * circle).reshape(-1, 2))
     return np.concatenate(points)
 
 

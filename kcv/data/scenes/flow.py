@@ -132,8 +132,8 @@ def _near(extent, x, y):
 
 def _covers(thing, layer, points):
     """Whether more than half of a pixel around each point (n, 2) is covered."""
-    u, v = scene.to_frame(thing, points).astype(np.float32).T
-    return surfaces.distance(thing, layer, u, v) >= 0
+    points = scene.to_frame(thing, points).astype(np.float32).T
+    return surfaces.distance(thing, layer, points) >= 0
 
 
 def _follow_background(first, second, points):
@@ -152,8 +152,8 @@ def _follow_background(first, second, points):
 
 def _top(thing, layer, points):
     """Returns the capsule that is on top at points (n, 2), int (n,)."""
-    u, v = scene.to_frame(thing, points).astype(np.float32).T
-    return figures.surface(layer, u, v)[0]
+    points = scene.to_frame(thing, points).astype(np.float32).T
+    return figures.surface(layer, points)[0]
 
 
 def _follow(things, layers, top, points):

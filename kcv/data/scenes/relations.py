@@ -173,10 +173,10 @@ def _contains(thing, points):
 
 def _holds(thing, points):
     """Says which points (m, 2) of its frame lie inside a thing."""
-    u, v = points.astype("float32").T
+    frame = points.astype("float32").T
     inside = np.zeros(len(points), bool)
     for layer in surfaces.layers(thing):
-        inside |= surfaces.distance(thing, layer, u, v) > 0
+        inside |= surfaces.distance(thing, layer, frame) > 0
     return inside
 
 

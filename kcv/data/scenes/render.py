@@ -4,22 +4,27 @@ Things are drawn from the farthest to the nearest. A pixel's colour is a mean of
 light by coverage; which thing a pixel belongs to is decided at coverage one half.
 """
 
-import functools
-import math
+from typing import NamedTuple
 
 import numpy as np
 
-from kcv.data.scenes import backgrounds, camera, materials, surfaces, truths
-from kcv.data.scenes.scene import MATERIALS
+from kcv.data.scenes import (
+    backgrounds,
+    camera,
+    materials,
+    patches,
+    shadows,
+    surfaces,
+    truths,
+)
+from kcv.data.scenes.scene import BACKGROUND_DEPTH, MATERIALS
 
-BACKGROUND_DEPTH = 10.0
 WANTS = frozenset(
     (*("boxes", "masks", "semantic", "keypoints", "depth", "normals", "albedo"),)
     + ("instance",)
 )
-SHADOW_GAP = 0.025  # see `_cast_shadow`
-_SOFTNESS = 0.3  # width of a shadow's edge, share of its shift
-_CENTERS = np.arange(4096, dtype=np.float32) + np.float32(0.5)  # of pixels
+_LIGHTS = {"linear", "shading", "specular"}  # planes that a shadow darkens
+_BATCH = 16384  # pixels; beyond, the processor's cache no longer holds what is computed
 _SHINY = MATERIALS.index("shiny")
 
 
@@ -44,159 +49,179 @@ def render(scene, want=frozenset()):
             f"want has {sorted(unknown)[0]!r}; known are {', '.join(sorted(WANTS))}"
         )
     canvas = _blank(scene, want)
-    half = materials.half_vector(scene.light).tolist()
     order = sorted(range(len(scene.things)), key=lambda i: -scene.things[i].depth)
-    extents = {}
-    for i in order:
-        extents[i] = surfaces.extent(scene.things[i])
-        if scene.shadow > 0:
-            _cast_shadow(canvas, scene, scene.things[i], extents[i])
-        _draw(canvas, scene, i, extents[i], half)
-    linear = canvas["linear"].reshape(3, scene.height, scene.width)
-    record = {"images": camera.take(linear, scene.camera, scene.key)}
-    return record | truths.collect(scene, want, canvas, extents)
+    layers = {i: surfaces.layers(scene.things[i]) for i in order}
+    extents = {i: _extents(scene.things[i], layers[i]) for i in order}
+    whole = {i: surfaces.union(extents[i]) for i in order}
+    for numbers in _batches(order, whole):
+        shown = {i: list(zip(layers[i], extents[i])) for i in numbers}
+        _draw(canvas, scene, shown, whole)
+    record = {"images": camera.take(canvas["linear"], scene.camera, scene.key)}
+    return record | truths.collect(scene, want, canvas, whole)
+
+
+def _extents(thing, layers):
+    return [surfaces.layer_extent(thing, layer) for layer in layers]
 
 
 def _blank(scene, want):
-    """Buffers of h * w pixels that show the background alone; colours are planes."""
-    count = scene.height * scene.width
+    """Buffers (..., h, w) that show the background alone, and what all things share."""
+    shape = scene.height, scene.width
     flat = scene.ambient + (1 - scene.ambient) * float(scene.light[2])
-    albedo = backgrounds.draw(scene.background, scene.height, scene.width)
     canvas = {
-        "linear": albedo.reshape(3, count) * np.float32(flat),
-        "instance": np.full(count, -1, np.int32),
-        "place": _places(scene.height, scene.width),
-        "plane": np.full(count, BACKGROUND_DEPTH, np.float32),
+        "linear": backgrounds.draw(scene.background, *shape) * np.float32(flat),
+        "instance": np.full(shape, -1, np.int32),
+        "plane": np.full(shape, BACKGROUND_DEPTH, np.float32),
+        "towards": np.float32([scene.light, materials.half_vector(scene.light)]),
     }
     if "albedo" in want:
-        canvas["shading"] = np.full(count, flat, np.float32)
-        canvas["specular"] = np.zeros(count, np.float32)
+        canvas["shading"] = np.full((1, *shape), flat, np.float32)
+        canvas["specular"] = np.zeros((1, *shape), np.float32)
     if "depth" in want:
-        canvas["depth"] = np.full(count, BACKGROUND_DEPTH, np.float32)
+        canvas["depth"] = np.full(shape, BACKGROUND_DEPTH, np.float32)
     if "normals" in want:
-        canvas["normals"] = np.full((count, 3), (0, 0, 1), np.float32)
+        canvas["normals"] = np.full((*shape, 3), (0, 0, 1), np.float32)
     if "keypoints" in want:
-        canvas["parts"] = np.zeros(count, np.int32)
+        canvas["parts"] = np.zeros(shape, np.int32)
     return canvas
 
 
-@functools.lru_cache(8)
-def _places(height, width):
-    """Number of each pixel, (height, width)."""
-    return np.arange(height * width).reshape(height, width)
+def _batches(order, extents):
+    """Yields numbers of things, so many as are quick to draw at once."""
+    batch, pixels = [], 0
+    for i in order:
+        x1, y1, x2, y2 = extents[i]
+        batch.append(i)
+        pixels += (x2 - x1) * (y2 - y1)
+        if pixels > _BATCH:
+            yield batch
+            batch, pixels = [], 0
+    yield batch
 
 
-def _draw(canvas, scene, i, extent, half):
-    """Draws thing i over what is behind it."""
-    thing = scene.things[i]
-    box = _pixels(scene, extent, 1)
-    if box is None:
-        return
-    left, top, right, bottom = box
-    places = canvas["place"][top:bottom, left:right].ravel()
-    u, v = _frame(thing, box)
-    for layer in surfaces.layers(thing):
-        inside = surfaces.distance(thing, layer, u, v).ravel()
-        touched = (inside > -0.5).nonzero()[0]
-        place = places.take(touched)
-        cover = np.minimum(inside.take(touched) + np.float32(0.5), 1)
-        at = u.take(touched), v.take(touched)
-        *slope, index = surfaces.slope(thing, layer, *at)
-        length = np.sqrt(slope[0] * slope[0] + slope[1] * slope[1] + 1)
-        shading = surfaces.facing(*slope, length, scene.light.tolist())
-        shading = materials.shade(shading, scene.ambient)
-        light, specular = surfaces.albedo(thing, layer, *at, index) * shading, 0
-        if thing.material == _SHINY:
-            specular = materials.highlight(surfaces.facing(*slope, length, half))
-            light += specular
-        _blend(canvas["linear"], place, cover, light)
-        if "shading" in canvas:
-            _blend(canvas["shading"], place, cover, shading)
-            _blend(canvas["specular"], place, cover, specular)
-        most = (cover >= 0.5).nonzero()[0]
-        place = place.take(most)
-        canvas["instance"][place] = i
-        canvas["plane"][place] = thing.depth
-        if "depth" in canvas:
-            height = surfaces.height(thing, layer, *at)[most]
-            canvas["depth"][place] = thing.depth - height / scene.unit
-        if "normals" in canvas:
-            canvas["normals"][place] = surfaces.normals(*slope)[most]
-        if "parts" in canvas:
-            labels = 0 if index is None else surfaces.labels(layer, index[most])
-            canvas["parts"][place] = labels
+def _draw(canvas, scene, shown, whole):
+    """Draws some things over what is behind them, from the farthest to the nearest.
+
+    What does not depend on the things behind is computed for all of them at once.
+
+    Args:
+        canvas: Buffers.
+        scene: `scene.Scene`.
+        shown: {number of a thing: its (layer, extent)s}.
+        whole: {number of a thing: its extent}.
+    """
+    looks = _looks(canvas, scene, shown)
+    boxes = {i: shadows.box(scene, scene.things[i], whole[i]) for i in shown}
+    gaps = {}  # between a thing and what is behind it, where its shadow may fall
+    for i in shown:
+        if boxes[i]:
+            gaps[i] = canvas["plane"][boxes[i]] - np.float32(scene.things[i].depth)
+        for look in looks[i]:
+            _write(canvas, scene, look)
+    left_over = shadows.left_over(scene, shown, boxes, gaps)
+    for i in shown:
+        for name in _LIGHTS & canvas.keys() if boxes[i] else ():
+            darkened = canvas[name][:, *boxes[i]]
+            darkened *= left_over[i]
+        for look in looks[i]:
+            _blend(canvas["linear"], look, look.light)
+            if "shading" in canvas:
+                _blend(canvas["shading"], look, look.shading)
+                _blend(canvas["specular"], look, look.specular)
 
 
-def _blend(buffer, place, cover, value):
-    """Mixes values (..., n) into a buffer (..., h * w) by their coverage (n,)."""
-    behind = buffer.take(place, axis=-1)
+class _Look(NamedTuple):
+    """What is drawn of a layer of a thing, at the n pixels that it covers.
+
+    Parameters:
+        patch: `patches.Patch`.
+        place: int (n,), numbers of the pixels, row by row.
+        points: float32 (2, n), in the thing's frame.
+        cover: float32 (n,), 0..1.
+        light: float32 (3, n).
+        shading: float32 (n,), which is in it.
+        specular: Likewise.
+        normals: float32 (3, n).
+        top: See `surfaces.normals`.
+    """
+
+    patch: patches.Patch
+    place: np.ndarray
+    points: np.ndarray
+    cover: np.ndarray
+    light: np.ndarray
+    shading: np.ndarray
+    specular: np.ndarray
+    normals: np.ndarray
+    top: np.ndarray | None
+
+
+def _looks(canvas, scene, shown):
+    """Returns {number of a thing: its `_Look`s from the farthest}."""
+    looks, size = {i: [] for i in shown}, (scene.height, scene.width)
+    found = patches.laid(
+        patches.Patch(i, scene.things[i], layer, patches.box(scene, extent, 1))
+        for i, layers in shown.items()
+        for layer, extent in layers
+    )
+    if not found:
+        return looks
+    points = surfaces.to_frame(found, patches.taken(patches.centers(*size), found))
+    cover = surfaces.distances(found, points)
+    cover += np.float32(0.5)
+    touched = (cover > 0).nonzero()[0]
+    place = patches.taken(patches.places(*size), found)[0].take(touched)
+    found = patches.narrowed(found, touched)
+    points = points.take(touched, axis=1)
+    cover = np.minimum(cover.take(touched), 1)
+    normals, tops = surfaces.normals(found, points)
+    to_light, to_half = canvas["towards"] @ normals
+    shading = materials.shade(to_light, scene.ambient)
+    shiny = [patch.thing.material == _SHINY for patch in found]
+    specular = materials.highlight(to_half) * patches.spread(found, shiny)
+    light = surfaces.albedo(found, points, tops)
+    light *= shading
+    light += specular
+    for patch, top in zip(found, tops):
+        part = patch.part
+        looks[patch.number].append(
+            _Look(
+                patch,
+                place[part],
+                points[:, part],
+                cover[part],
+                light[:, part],
+                shading[part],
+                specular[part],
+                normals[:, part],
+                top,
+            )
+        )
+    return looks
+
+
+def _write(canvas, scene, look):
+    """Writes which thing the pixels belong to that it covers by half, and its maps."""
+    thing, layer = look.patch.thing, look.patch.layer
+    most = (look.cover >= 0.5).nonzero()[0]
+    place = look.place.take(most)
+    canvas["instance"].reshape(-1)[place] = look.patch.number
+    canvas["plane"].reshape(-1)[place] = thing.depth
+    if "depth" in canvas:
+        height = surfaces.height(thing, layer, look.points[:, most])
+        canvas["depth"].reshape(-1)[place] = thing.depth - height / scene.unit
+    if "normals" in canvas:
+        canvas["normals"].reshape(-1, 3)[place] = look.normals[:, most].T
+    if "parts" in canvas:
+        labels = 0 if look.top is None else surfaces.labels(layer, look.top[most])
+        canvas["parts"].reshape(-1)[place] = labels
+
+
+def _blend(buffer, look, value):
+    """Mixes values (m, n) into a buffer (m, h, w) by their coverage."""
+    buffer = buffer.reshape(len(buffer), -1)
+    behind = buffer.take(look.place, axis=1)
     value = value - behind
-    value *= cover
+    value *= look.cover
     value += behind
-    buffer[..., place] = value
-
-
-def _cast_shadow(canvas, scene, thing, extent):
-    """Darkens what is behind a thing, where the thing is between it and the light.
-
-    A shadow falls aside by the gap between both planes, as the light slants. So that it
-    stays near its thing, a gap counts a fortieth here. Its edge is the softer the
-    farther it falls.
-    """
-    x, y, z = scene.light.tolist()
-    shift = x / z * scene.unit * SHADOW_GAP, y / z * scene.unit * SHADOW_GAP
-    length = _SOFTNESS * math.hypot(*shift)  # of a soft edge
-    x, y = (-(BACKGROUND_DEPTH - thing.depth) * part for part in shift)
-    soft = 1 + length * (BACKGROUND_DEPTH - thing.depth)
-    x1, y1, x2, y2 = extent
-    extent = (x1 + min(x, 0), y1 + min(y, 0), x2 + max(x, 0), y2 + max(y, 0))
-    box = _pixels(scene, extent, soft / 2)
-    if box is None:
-        return
-    left, top, right, bottom = box
-    plane = canvas["plane"].reshape(scene.height, scene.width)
-    gap = plane[top:bottom, left:right] - np.float32(thing.depth)
-    u, v = _frame(thing, box, gap, shift)
-    inside = None
-    for layer in surfaces.layers(thing):
-        one = surfaces.distance(thing, layer, u, v)
-        inside = one if inside is None else np.maximum(inside, one)
-    gap *= length
-    gap += 1  # width of the edge
-    inside /= gap
-    inside += np.float32(0.5)
-    inside.clip(0, 1, out=inside)
-    left_over = 1 - scene.shadow * inside
-    for name in ("linear", "shading", "specular"):
-        if name in canvas:
-            image = canvas[name].reshape(-1, scene.height, scene.width)
-            part = image[:, top:bottom, left:right]
-            part *= left_over
-
-
-def _pixels(scene, extent, margin):
-    """Whole pixels (left, top, right, bottom) of the image, or None without any."""
-    x1, y1, x2, y2 = extent
-    left, top = max(int(x1 - margin), 0), max(int(y1 - margin), 0)
-    right = min(int(x2 + margin) + 1, scene.width)
-    bottom = min(int(y2 + margin) + 1, scene.height)
-    return (left, top, right, bottom) if left < right and top < bottom else None
-
-
-def _frame(thing, box, gap=None, shift=None):
-    """Points (u, v) of a thing's frame, float32 (h, w), at the pixels of a box.
-
-    They are looked up `gap * shift` pixels aside.
-    """
-    left, top, right, bottom = box
-    (u_x, u_y, u_0), (v_x, v_y, v_0) = surfaces.inverse(thing)
-    x, y = _CENTERS[left:right], _CENTERS[top:bottom, None]
-    u = u_x * x + (u_y * y + u_0)
-    v = v_x * x + (v_y * y + v_0)
-    if gap is not None:
-        s, t = shift
-        u += gap * (u_x * s + u_y * t)
-        v += gap * (v_x * s + v_y * t)
-    if thing.bend:
-        v = v - thing.bend * u * u
-    return u, v
+    buffer[:, look.place] = value

@@ -112,7 +112,8 @@ def _thing(random, config, split, kind, position, placed):
     matrix = _matrix(random, config, kind)
     size = math.sqrt(abs(matrix[0][0] * matrix[1][1] - matrix[0][1] * matrix[1][0]))
     radius = size * (0.6 if person else 0.85)
-    matrix[0][2], matrix[1][2] = _place(random, config, size, radius, placed)
+    x, y = _place(random, config, size, radius, placed)
+    matrix[0][2], matrix[1][2] = x, y
     depth, room = _depth(random, *position)
     unit = max(config.height, config.width) / 2
     colour = _pick(random, config.colours)
@@ -143,7 +144,7 @@ def _thing(random, config, split, kind, position, placed):
         relief=min(relief, room * unit / size),
         behind=behind,
     )
-    return thing, (*thing.center.tolist(), radius)
+    return thing, (x, y, radius)
 
 
 def _depth(random, i, count):
@@ -169,19 +170,13 @@ def _matrix(random, config, kind):
 def _place(random, config, size, radius, placed):
     """Returns the first allowed (x, y) of several, or that which is hidden least."""
     inset = size * (1 - 2 * config.truncation)
+    half_width, half_height = config.width / 2, config.height / 2
+    left, right = min(inset, half_width), max(config.width - inset, half_width)
+    top, bottom = min(inset, half_height), max(config.height - inset, half_height)
     best, least = None, math.inf
     for _ in range(_TRIES):
-        x = _between(
-            random,
-            min(inset, config.width / 2),
-            max(config.width - inset, config.width / 2),
-        )
-        y = _between(
-            random,
-            min(inset, config.height / 2),
-            max(config.height - inset, config.height / 2),
-        )
-        hidden = sum(_hidden(x, y, radius, *disc) for disc in placed)
+        x, y = _between(random, left, right), _between(random, top, bottom)
+        hidden = _hidden(x, y, radius, placed)
         if hidden < least:
             best, least = (x, y), hidden
         if hidden <= config.occlusion:
@@ -189,12 +184,15 @@ def _place(random, config, size, radius, placed):
     return best
 
 
-def _hidden(x, y, radius, other_x, other_y, other_radius):
-    """Roughly the share of a disc that another one hides: linear in their distance."""
-    overlap = radius + other_radius - math.hypot(x - other_x, y - other_y)
-    smaller = min(radius, other_radius)
-    share = min(max(overlap / (2 * smaller), 0), 1)
-    return share * (smaller / radius) ** 2
+def _hidden(x, y, radius, placed):
+    """Roughly the share of a disc that others hide: linear in their distances."""
+    hidden = 0.0
+    for other_x, other_y, other_radius in placed:
+        overlap = radius + other_radius - math.hypot(x - other_x, y - other_y)
+        if overlap > 0:
+            smaller = min(radius, other_radius)
+            hidden += min(overlap / (2 * smaller), 1) * (smaller / radius) ** 2
+    return hidden
 
 
 def _background(random, config, split):

@@ -37,6 +37,7 @@ COLOUR_NAMES = tuple(COLOURS)
 TEXTURES = ("plain", "striped", "checked", "dotted")
 MATERIALS = ("matt", "shiny")
 BACKGROUNDS = ("photograph", "texture", "gradient")
+BACKGROUND_DEPTH = 10.0
 
 JOINTS = (  # the order of the Leeds Sports Poses
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),

@@ -62,52 +62,63 @@ def make_field(distance):
     return Field(distance.ravel(), nodes, _zero_line(distance), float(area))
 
 
-def look_up(field, u, v):
-    """Returns the signed distance.
+def look_up(fields, counts, points):
+    """Returns signed distances, float32 (n,).
 
     Args:
-        field: `Field`.
-        u: float32, of any shape; beyond the field counts as its border.
-        v: Likewise.
+        fields: `Field`s.
+        counts: How many of the points are looked up in each.
+        points: float32 (2, n), u and v; beyond a field counts as its border.
     """
-    (corner, right, lower, both), x, y, _ = _cells(field, u, v)
-    return corner + right * x + (lower + both * x) * y
+    left, right, x, y, _ = _cells(fields, counts, points)
+    right -= left
+    right *= x
+    left += right
+    upper, lower = left
+    lower -= upper
+    lower *= y
+    upper += lower
+    return upper
 
 
-def look_up_slope(field, u, v):
-    """Returns the signed distance and its derivatives by u and v; see `look_up`."""
-    (corner, right, lower, both), x, y, per_unit = _cells(field, u, v)
-    by_u, by_v = right + both * y, lower + both * x
-    return corner + right * x + by_v * y, by_u * per_unit, by_v * per_unit
+def look_up_slope(fields, counts, points):
+    """Returns distances and their derivatives by u and v, (3, n); see `look_up`."""
+    left, right, x, y, per_unit = _cells(fields, counts, points)
+    across = right - left
+    upper, lower = left + across * x
+    by_u = (across[0] + (across[1] - across[0]) * y) * per_unit
+    return np.stack([upper + (lower - upper) * y, by_u, (lower - upper) * per_unit])
 
 
-def _cells(field, u, v):
-    """The bilinear form of the cell that each point lies in.
+def _cells(fields, counts, points):
+    """Finds the cell that each point lies in.
 
     Returns:
-        Its value at the upper left corner and the factors of x, y and x * y; x and y,
-        0..1 within the cell; cells a unit.
+        Its distances at the left and at the right, (2, n): upper, lower; x and y, 0..1
+        within the cell; cells a unit (n,).
     """
-    values, nodes = field.distance, field.nodes
-    per_unit = np.float32((nodes - 1) / (2 * REACH))
-    middle, last = np.float32((nodes - 1) / 2), np.float32(nodes - 1.001)
-    x, y = u * per_unit, v * per_unit
-    for position in (x, y):
-        position += middle
-        position.clip(0, last, out=position)
-    column, node = np.floor(x), np.floor(y)
-    x -= column
-    y -= node
-    node *= nodes  # a float of 24 bits counts far enough
-    node += column
-    node = node.astype(np.intp)
-    corner, right = values.take(node), values[1:].take(node)
-    lower, both = values[nodes:].take(node), values[nodes + 1 :].take(node)
-    right -= corner
-    both -= lower
-    both -= right
-    lower -= corner
-    return (corner, right, lower, both), x, y, per_unit
+    nodes = np.repeat(np.array([field.nodes for field in fields], np.float32), counts)
+    per_unit = (nodes - 1) / (2 * REACH)
+    place = points.clip(-REACH, REACH - 1e-5)
+    place += REACH
+    place *= per_unit
+    cell = np.floor(place)
+    place -= cell
+    column, row = cell
+    row *= nodes  # a float of 24 bits counts far enough
+    row += column
+    row = row.astype(np.intp)
+    corners = np.empty((4, len(row)), np.float32)
+    start = 0
+    for field, count in zip(fields, counts):
+        part = slice(start, start + count)
+        offsets = 0, field.nodes, 1, field.nodes + 1
+        for offset, corner in zip(offsets, corners[:, part]):
+            # All lie within; to clip spares a copy that errors would need.
+            field.distance[offset:].take(row[part], out=corner, mode="clip")
+        start += count
+    left, right = corners[:2], corners[2:]
+    return left, right, *place, per_unit
 
 
 def to_segment(u, v, start, end):

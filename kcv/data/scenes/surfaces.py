@@ -4,16 +4,19 @@ A thing is one layer, a person several, from the farthest to the nearest. Places
 given in the thing's own frame; coverage and slopes are in image pixels.
 """
 
-import math
+import itertools
 
 import numpy as np
 
 from kcv.data.scenes import figures, materials, scene, shapes, sprites
+from kcv.data.scenes.patches import Patch, counts, kind, spread
 
 _PLAIN = scene.TEXTURES.index("plain")
 _FINER = 3  # times as fine as on a shape, a person's texture on the shirt
 _PRINT = 0.8  # share of the light that a mark on a shirt takes
 _BLACK = (0.0, 0.0, 0.0)
+_SIDE = (np.arange(96, dtype=np.float32) + 0.5) / 48 - 1
+_GRID = np.stack(np.meshgrid(_SIDE, _SIDE)).reshape(2, -1)  # over a whole frame
 
 
 def layers(thing):
@@ -30,8 +33,19 @@ def extent(thing):
 
     They lie on the drawn edge itself: to within a hundredth of a pixel.
     """
-    person = thing.category == scene.PERSON
-    points = figures.outline(thing.joints) if person else layers(thing)[0].outline
+    return union(layer_extent(thing, layer) for layer in layers(thing))
+
+
+def union(extents):
+    """Returns the extent (x1, y1, x2, y2) of all that have these extents."""
+    left, top, right, bottom = zip(*extents)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def layer_extent(thing, layer):
+    """Returns the `extent` of one of a thing's layers."""
+    person = isinstance(layer, list)
+    points = figures.outline(layer) if person else layer.outline
     if thing.bend:
         u, v = points[:, 0], points[:, 1]
         points = np.stack([u, v + thing.bend * u * u], axis=-1)
@@ -45,8 +59,7 @@ def extent(thing):
 def area(thing):
     """Returns the area of a thing, hidden or not, square pixels."""
     if thing.category == scene.PERSON:
-        u, v = np.meshgrid(*2 * ((np.arange(96, dtype=np.float32) + 0.5) / 48 - 1,))
-        inside = [figures.look_up(layer, u, v) > 0 for layer in layers(thing)]
+        inside = [figures.look_up(layer, _GRID) > 0 for layer in layers(thing)]
         return 4 * float(np.any(inside, axis=0).mean()) * thing.size**2
     return layers(thing)[0].area * thing.size**2
 
@@ -59,105 +72,155 @@ def inverse(thing):
     return (u_x, u_y, -u_x * x - u_y * y), (v_x, v_y, -v_x * x - v_y * y)
 
 
-def distance(thing, layer, u, v):
-    """Returns the signed distance from a layer's outline, pixels, positive inside.
+def distance(thing, layer, points):
+    """Returns `distances` of points float32 (2, n) from one layer."""
+    return distances([Patch(0, thing, layer, part=slice(0, points.shape[1]))], points)
+
+
+def distances(patches, points):
+    """Returns signed distances from the layers' outlines, pixels, positive inside.
 
     To first order where the map from the frame to the image is no similarity.
-    """
-    kind = figures if isinstance(layer, list) else shapes
-    (a, b, _), (c, d, _) = thing.matrix.tolist()
-    skew = abs(a * b + c * d) + abs(a * a + c * c - b * b - d * d)
-    if thing.bend == 0 and skew < 1e-9 * (a * a + c * c):
-        return kind.look_up(layer, u, v) * np.float32(math.sqrt(abs(a * d - b * c)))
-    distance, by_u, by_v = kind.look_up_slope(layer, u, v)
-    by_x, by_y = to_image_slope(thing, u, by_u, by_v)
-    return distance / np.maximum(np.sqrt(by_x * by_x + by_y * by_y), np.float32(1e-6))
-
-
-def to_image_slope(thing, u, by_u, by_v, factor=1.0):
-    """Turns derivatives by the frame's (u, v) to those by the image's (x, y)."""
-    (u_x, u_y, _), (v_x, v_y, _) = inverse(thing)
-    if thing.bend:
-        by_u = by_u - by_v * (2 * thing.bend * u)
-    by_x = by_u * (u_x * factor) + by_v * (v_x * factor)
-    return by_x, by_u * (u_y * factor) + by_v * (v_y * factor)
-
-
-def slope(thing, layer, u, v):
-    """Returns how steep a surface is.
 
     Args:
-        thing: `scene.Thing`.
-        layer: One of its layers.
-        u: float32 (n,).
-        v: Likewise.
+        patches: `Patch`es as `patches.laid` gives them.
+        points: float32 (2, n), u and v in the things' frames.
+    """
+    size = spread(patches, [patch.thing.size for patch in patches])
+    similar = [_is_similar(patch.thing) for patch in patches]
+    if all(similar):
+        found = _look_up(patches, points, shapes.look_up, figures.look_up)
+        found *= size
+        return found
+    found = _look_up(patches, points, shapes.look_up_slope, figures.look_up_slope)
+    by_x, by_y = _to_image_slope(patches, points, found[1:], [1.0] * len(patches))
+    steep = np.maximum(np.sqrt(by_x * by_x + by_y * by_y), np.float32(1e-6))
+    return found[0] * np.where(spread(patches, similar) > 0, size, 1 / steep)
+
+
+def _look_up(patches, points, in_fields, in_capsules):
+    fields = [patch for patch in patches if not isinstance(patch.layer, list)]
+    people = patches[len(fields) :]
+    found = [in_capsules(patch.layer, points[:, patch.part]) for patch in people]
+    if fields:
+        layers, numbers = [patch.layer for patch in fields], counts(fields)
+        found.insert(0, in_fields(layers, numbers, points[:, : sum(numbers)]))
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
+
+
+def _is_similar(thing):
+    """Whether the map from a thing's frame to the image keeps all angles."""
+    if thing.bend:
+        return False
+    (a, b, _), (c, d, _) = thing.matrix.tolist()
+    skew = abs(a * b + c * d) + abs(a * a + c * c - b * b - d * d)
+    return skew < 1e-9 * (a * a + c * c)
+
+
+def to_frame(patches, pixels):
+    """Returns points (2, n) of the things' frames at pixels (3, n): x, y and 1."""
+    points = _times([inverse(patch.thing) for patch in patches], patches, pixels)
+    if any(patch.thing.bend for patch in patches):
+        u, v = points
+        v -= spread(patches, [patch.thing.bend for patch in patches]) * u * u
+    return points
+
+
+def _to_image_slope(patches, points, slope, factors):
+    """Turns derivatives by u and v (2, n), times factors, to those by x and y."""
+    if any(patch.thing.bend for patch in patches):
+        by_u, by_v = slope
+        bend = spread(patches, [2 * patch.thing.bend for patch in patches])
+        slope = np.stack([by_u - by_v * bend * points[0], by_v])
+    turns = []
+    for patch, factor in zip(patches, factors):
+        (u_x, u_y, _), (v_x, v_y, _) = inverse(patch.thing)
+        turns.append(((u_x * factor, v_x * factor), (u_y * factor, v_y * factor)))
+    return _times(turns, patches, slope)
+
+
+def _times(matrices, patches, values):
+    """Multiplies the values (k, n) of each patch by its own matrix."""
+    matrices = np.array(matrices, np.float32)
+    found = np.empty((matrices.shape[1], values.shape[1]), np.float32)
+    for one, patch in zip(matrices, patches):
+        np.matmul(one, values[:, patch.part], out=found[:, patch.part])
+    return found
+
+
+def normals(patches, points):
+    """Returns where surfaces face.
+
+    Args:
+        patches: `Patch`es as `patches.laid` gives them.
+        points: float32 (2, n), u and v in the things' frames.
 
     Returns:
-        Derivatives of its height by x and y, float32 (n,); and int (n,), which capsule
-        of a person is on top, None for other things.
+        float32 (3, n), unit vectors: x right, y down, z towards the camera; and for
+        each patch int (n,), which capsule of a person is on top, or None.
     """
-    factor = thing.relief * thing.size
-    if isinstance(layer, list):
-        top, _, by_u, by_v = figures.surface(layer, u, v)
-        return *to_image_slope(thing, u, by_u, by_v, factor), top
-    return *to_image_slope(thing, u, u, v, -factor), None
+    tops, slope = [None] * len(patches), points
+    if any(isinstance(patch.layer, list) for patch in patches):
+        slope = points.copy()
+        for i, patch in enumerate(patches):
+            if isinstance(patch.layer, list):
+                at = points[:, patch.part]
+                tops[i], _, by = figures.surface(patch.layer, at)
+                np.negative(by, out=slope[:, patch.part])
+    # A dome falls by (u, v), and so its normal leans.
+    relief = [patch.thing.relief * patch.thing.size for patch in patches]
+    x, y = leaning = _to_image_slope(patches, points, slope, relief)
+    length = x * x
+    length += y * y
+    length += 1
+    np.sqrt(length, out=length)
+    normal = np.empty((3, len(x)), np.float32)
+    np.divide(leaning, length, out=normal[:2])
+    np.divide(1, length, out=normal[2])
+    return normal, tops
 
 
-def height(thing, layer, u, v):
+def height(thing, layer, points):
     """Returns the height of a surface over its plane, pixels, float32 (n,).
 
-    A dome, or one over each of a person's bones; `slope` is its derivative.
+    A dome, or one over each of a person's bones; `normals` follow from it.
     """
     if isinstance(layer, list):
-        dome = figures.surface(layer, u, v)[1]
+        dome = figures.surface(layer, points)[1]
     else:
+        u, v = points
         dome = 1 - (u * u + v * v) / 2
     return dome * np.float32(thing.relief * thing.size)
 
 
-def facing(by_x, by_y, length, direction):
-    """Returns the cosine between a surface's normals and a unit vector, float32 (n,).
+def albedo(patches, points, tops):
+    """Returns the reflectance float32 (3, n).
 
     Args:
-        by_x: float32 (n,), derivative of its height, pixels per pixel.
-        by_y: Likewise.
-        length: float32 (n,), of (by_x, by_y, 1).
-        direction: (x, y, z), x right, y down, z towards the camera.
+        patches: `Patch`es as `patches.laid` gives them.
+        points: float32 (2, n), u and v in the things' frames.
+        tops: From `normals`.
     """
-    x, y, z = direction
-    return (z - x * by_x - y * by_y) / length
-
-
-def normals(by_x, by_y):
-    """Returns unit normals float32 (n, 3) from the derivatives of a height."""
-    normal = np.stack([-by_x, -by_y, np.ones_like(by_x)], axis=-1)
-    return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-
-
-def albedo(thing, layer, u, v, top):
-    """Returns the reflectance float32 (3, n), or (3, 1) where it is the same all over.
-
-    Args:
-        thing: `scene.Thing`.
-        layer: One of its layers.
-        u: float32 (n,).
-        v: Likewise.
-        top: From `slope`.
-    """
-    accent = _BLACK if thing.accent is None else thing.accent
-    if top is not None:
-        base = figures.albedo(layer, top, thing.albedo, accent)
-    else:
-        base = np.array(thing.albedo, np.float32)[:, None]
-    if thing.texture == _PLAIN:
-        return base
-    name = scene.TEXTURES[thing.texture]
-    if top is None:
-        marks = materials.marks(name, u, v, thing.size)
-        return base + marks * (np.array(accent, np.float32)[:, None] - base)
-    marks = materials.marks(name, _FINER * u, _FINER * v, thing.size / _FINER)
-    shirt = np.array([capsule.cloth == "shirt" for capsule in layer])[top]
-    return base * (1 - _PRINT * marks * shirt)
+    things = [patch.thing for patch in patches]
+    accents = [_BLACK if one.accent is None else one.accent for one in things]
+    base = spread(patches, [thing.albedo for thing in things])
+    marked = spread(patches, accents)
+    for patch, top, accent in zip(patches, tops, accents):
+        if top is not None:
+            shirt = np.array([capsule.cloth == "shirt" for capsule in patch.layer])
+            body = figures.albedo(patch.layer, top, patch.thing.albedo, accent)
+            base[:, patch.part] = body
+            marked[:, patch.part] = body * (1 - _PRINT * shirt[top])
+    for (person, texture), run in itertools.groupby(patches, kind):
+        if texture != _PLAIN:
+            run = list(run)
+            part = slice(run[0].part.start, run[-1].part.stop)
+            finer = _FINER if person else 1
+            pixels = spread(run, [patch.thing.size / finer for patch in run])
+            at = finer * points[:, part]
+            marks = materials.marks(scene.TEXTURES[texture], *at, pixels)
+            base[:, part] += marks * (marked[:, part] - base[:, part])
+    return base
 
 
 def labels(layer, top):

@@ -33,8 +33,7 @@ def collect(scene, want, canvas, extents):
         canvas: Buffers of `render`.
         extents: {index of a thing: its whole extent (x1, y1, x2, y2)}.
     """
-    shape = (scene.height, scene.width)
-    instance = canvas["instance"].reshape(shape)
+    instance = canvas["instance"]
     record = {}
     if "instance" in want:
         record["instance"] = instance
@@ -47,15 +46,14 @@ def collect(scene, want, canvas, extents):
         labels = np.array([thing.category + 1 for thing in scene.things] + [0])
         record["semantic"] = labels.astype(np.int32)[instance]  # -1 is the last
     if "keypoints" in want:
-        parts = canvas["parts"].reshape(shape)
-        record["keypoints"] = _keypoints(scene, instance, parts)
-        record["parts"] = parts
+        record["keypoints"] = _keypoints(scene, instance, canvas["parts"])
+        record["parts"] = canvas["parts"]
     if "depth" in want:
-        record["depth"] = canvas["depth"].reshape(*shape, 1)
+        record["depth"] = canvas["depth"][..., None]
     if "normals" in want:
-        record["normals"] = canvas["normals"].reshape(*shape, 3)
+        record["normals"] = canvas["normals"]
     if "albedo" in want:
-        record |= _intrinsic(canvas, shape)
+        record |= _intrinsic(canvas)
     return record
 
 
@@ -138,10 +136,11 @@ def _hides(scene, i, joint, order, other, part):
     return its < mine or (its == mine and other > i)
 
 
-def _intrinsic(canvas, shape):
-    shading = canvas["shading"].reshape(*shape, 1)
-    specular = np.repeat(canvas["specular"].reshape(*shape, 1), 3, axis=-1)
-    linear = np.moveaxis(canvas["linear"].reshape(3, *shape), 0, -1)
+def _intrinsic(canvas):
+    shading, specular, linear = (
+        np.moveaxis(canvas[name], 0, -1) for name in ("shading", "specular", "linear")
+    )
+    specular = np.repeat(specular, 3, axis=-1)
     # What an edge pixel reflects of the light that it receives.
     albedo = (linear - specular) / shading
     return {
