@@ -24,7 +24,7 @@ from absl import flags
 
 from kcv import data, zoo
 from kcv.tools import classifier_flags, script, training_flags, training_run
-from kcv.train import checkpoint, classifier, freeze, run_folder
+from kcv.train import classifier, freeze, run_folder
 from kcv.train.strategy import is_chief, make_strategy
 
 _F = flags.FLAGS
@@ -97,27 +97,17 @@ def main(argv):
         return
 
     # Results: of a plain float32 model on this process, whatever trained it.
-    keras.mixed_precision.set_dtype_policy("float32")
-    trained = classifier_flags.make_model(opened.image_shape, classes)
-    values = {v.path: checkpoint.local_value(v) for v in model.weights}
-    trained.set_weights([values[v.path] for v in trained.weights])
+    trained = training_run.plain_copy(
+        model, lambda: classifier_flags.make_model(opened.image_shape, classes)
+    )
     accuracy = classifier.write_results(
         trained,
         opened.batches("test", None),
         history,
         folder,
-        {
-            "model": _F.model,
-            "data": _F.data,
-            "data_fingerprint": {k: split.fingerprint for k, split in splits.items()},
-            "labels": list(opened.class_names),
-            "image_shape": opened.image_shape,
-            "pixel_range": pixel_range,
-            "examples": {name: split.num_examples for name, split in splits.items()},
-            "train_seconds": time.monotonic() - started,
-            "strategy": _F.strategy,
-            "flags": recipe,
-        },
+        training_run.description(
+            splits, opened.class_names, opened.image_shape, recipe, started
+        ),
     )
     print(f"test accuracy {accuracy:.4f}; wrote {folder}")
 

@@ -22,7 +22,6 @@ import pathlib
 import time
 
 import keras
-import numpy as np
 from absl import flags
 
 from kcv import data, zoo
@@ -106,34 +105,18 @@ def main(argv):
         return
 
     # Results: of a plain float32 model on this process, whatever trained it.
-    truth = arrays(batches("train", None), ("labels", "boxes"))
+    names = ("images", "labels", "boxes")
+    truth = training_run.arrays(batches("train", None), names[1:])
     scores = localiser.write_results(
-        training_run.plain_copy(model, **shape),
-        arrays(batches("test", None)),
+        training_run.plain_copy(model, lambda: zoo.build(_F.model, **shape)),
+        training_run.arrays(batches("test", None), names),
         metrics.guess(**truth),
         history,
         folder,
-        {
-            "model": _F.model,
-            "data": _F.data,
-            "data_fingerprint": {k: split.fingerprint for k, split in splits.items()},
-            "labels": list(classes),
-            "image_shape": image_shape,
-            "pixel_range": entry.pixel_range,
-            "examples": {name: split.num_examples for name, split in splits.items()},
-            "train_seconds": time.monotonic() - started,
-            "strategy": _F.strategy,
-            "flags": recipe,
-        },
+        training_run.description(splits, classes, image_shape, recipe, started),
     )
     told = ", ".join(f"{name.replace('_', ' ')} {x:.4f}" for name, x in scores.items())
     print(f"test {told}; wrote {folder}")
-
-
-def arrays(batches, names=("images", "labels", "boxes")):
-    """{name: array} of all batches."""
-    found = list(batches)
-    return {name: np.concatenate([batch[name] for batch in found]) for name in names}
 
 
 if __name__ == "__main__":

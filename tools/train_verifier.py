@@ -25,7 +25,6 @@ import pathlib
 import time
 
 import keras
-import numpy as np
 from absl import flags
 
 from kcv import data, zoo
@@ -116,35 +115,18 @@ def main(argv):
 
     # Results: of a plain float32 model on this process, whatever trained it.
     measured = verifier.write_results(
-        training_run.plain_copy(model, **shape),
-        arrays(batches("validation", None)),
-        arrays(batches("test", None)),
+        training_run.plain_copy(model, lambda: zoo.build(_F.model, **shape)),
+        training_run.arrays(batches("validation", None), ("images", "labels")),
+        training_run.arrays(batches("test", None), ("images", "labels")),
         history,
         folder,
-        {
-            "model": _F.model,
-            "data": _F.data,
-            "data_fingerprint": {k: split.fingerprint for k, split in splits.items()},
-            "labels": names["train"],
-            "unseen": names["test"],
-            "image_shape": image_shape,
-            "pixel_range": entry.pixel_range,
-            "examples": {name: split.num_examples for name, split in splits.items()},
-            "train_seconds": time.monotonic() - started,
-            "strategy": _F.strategy,
-            "flags": recipe,
-        },
+        training_run.description(splits, names["train"], image_shape, recipe, started)
+        | {"unseen": names["test"]},
     )
     print(
         f"test equal error rate {measured['equal_error_rate']:.4f} (pixels: "
         f"{measured['baseline_equal_error_rate']:.4f}); wrote {folder}"
     )
-
-
-def arrays(batches, names=("images", "labels")):
-    """{name: array} of all batches."""
-    found = list(batches)
-    return {name: np.concatenate([batch[name] for batch in found]) for name in names}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What all training scripts do in the same way: a phase, and the model it gives."""
 
+import time
+
 import keras
+import numpy as np
 from absl import flags
 
 from kcv import zoo
@@ -89,14 +92,46 @@ def build(**options):
     return model
 
 
-def plain_copy(model, **options):
-    """Builds the float32 model of this process that has the weights of a trained one.
+def plain_copy(model, build):
+    """Returns the float32 model of this process that has the weights of a trained one.
 
     Args:
-        model: made by `build`, whatever trained it.
-        **options: of its builder.
+        model: trained in whatever arithmetic, on whatever devices.
+        build: makes a model of the same layers; it may lack some, such as auxiliary
+            heads.
     """
     keras.mixed_precision.set_dtype_policy("float32")
-    trained = zoo.build(_F.model, **options)
-    trained.set_weights([checkpoint.local_value(v) for v in model.weights])
-    return trained
+    plain = build()
+    values = {v.path: checkpoint.local_value(v) for v in model.weights}
+    plain.set_weights([values[v.path] for v in plain.weights])
+    return plain
+
+
+def description(splits, labels, image_shape, recipe, started):
+    """What metrics.json says of a run beside its metrics.
+
+    Args:
+        splits: {name: source}.
+        labels: names of the classes.
+        image_shape: (height, width, channels).
+        recipe: from `training_flags.recipe`.
+        started: `time.monotonic()` at the start.
+    """
+    return {
+        "model": _F.model,
+        "data": _F.data,
+        "data_fingerprint": {k: split.fingerprint for k, split in splits.items()},
+        "labels": list(labels),
+        "image_shape": image_shape,
+        "pixel_range": zoo.entry(_F.model).pixel_range,
+        "examples": {name: split.num_examples for name, split in splits.items()},
+        "train_seconds": time.monotonic() - started,
+        "strategy": _F.strategy,
+        "flags": recipe,
+    }
+
+
+def arrays(batches, names):
+    """{name: array} of all batches, one after the other."""
+    found = list(batches)
+    return {name: np.concatenate([batch[name] for batch in found]) for name in names}

@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from kcv.viz import style
 
 _MOST_COUNTED = 25  # with more classes the numbers in the cells can't be read
+_MOST_NAMED = 150  # nor the names beside them; drawing 1000 of them takes a minute
 _RIGHT = LinearSegmentedColormap.from_list("right", ["#F4F8FB", "#56A5D2", style.BLUE])
 _WRONG = LinearSegmentedColormap.from_list("wrong", ["#FFFFFF", "#F6C244", "#B34A00"])
 
@@ -37,11 +38,12 @@ def save_confusion(matrix, class_names: Sequence[str], path: str | Path) -> Path
     classes = len(matrix)
     with style.looks():
         side = float(np.clip(0.42 * classes, 3.2, 11))
-        label = min(28, max(len(str(name)) for name in class_names)) * 0.07 + 0.6
+        names = [_shortened(str(name)) for name in class_names]
+        label = max(map(len, names)) * 0.07 + 0.6 if classes <= _MOST_NAMED else 0.9
         figure = style.figure(side + label + 0.4, side + label + 0.5)
         axis = figure.subplots()
         axis.imshow(_colors(shares), interpolation="nearest")
-        _labels(axis, [_shortened(str(name)) for name in class_names])
+        _labels(axis, names)
         if classes <= _MOST_COUNTED:
             _counts(axis, matrix, shares)
         hits, total = int(np.trace(matrix)), int(matrix.sum())
@@ -65,18 +67,20 @@ def _colors(shares):
 
 def _labels(axis, names):
     classes = len(names)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    if classes > _MOST_NAMED:  # by their numbers
+        return
     size = float(np.clip(460 / classes, 4.5, 10))
     upright = classes <= 12 and max(map(len, names)) <= 3
     axis.set_xticks(range(classes), names, rotation=0 if upright else 90, fontsize=size)
     axis.set_yticks(range(classes), names, fontsize=size)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("true")
-    axis.grid(False)
     edges = np.arange(classes + 1) - 0.5  # lines between the cells
     width = min(0.8, 16 / classes)
     axis.vlines(edges, -0.5, classes - 0.5, color=style.LINE, lw=width)
     axis.hlines(edges, -0.5, classes - 0.5, color=style.LINE, lw=width)
-    axis.spines[:].set_visible(False)
 
 
 def _counts(axis, matrix, shares):

@@ -27,13 +27,13 @@ print("ANSWERS", json.dumps(answers))
 """
 
 
-def several(tool, calls, cache):
+def several(tool, calls, cache=None):
     """Calls a script many times in one process, for its start takes seconds.
 
     Args:
         tool: Its name in kcv.tools.
         calls: {what: arguments}.
-        cache: Folder for what is kept of images.
+        cache: Folder for what is kept of images; None for that of the user.
 
     Returns:
         {what: (exit code, stdout, stderr)}.
@@ -44,7 +44,8 @@ def several(tool, calls, cache):
         capture_output=True,
         text=True,
         timeout=280,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "XDG_CACHE_HOME": str(cache)},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        | ({"XDG_CACHE_HOME": str(cache)} if cache else {}),
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(zip(calls, json.loads(done.stdout.split("ANSWERS ")[1])))

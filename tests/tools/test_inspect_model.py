@@ -177,7 +177,7 @@ def answers(model, tmp_path_factory):
         "missing": [*corner, "--images=missing.png"],
         "torn": [*corner, f"--images={folder}/torn.png"],
         "empty": [*corner, f"--images={folder}/empty"],
-        "no data": corner,
+        "no data": [*corner],
         "flat": [f"--model={folder}/flat.keras", given, "--pixel_range=0,1"],
         "maps": [f"--model={folder}/maps.keras", given, "--pixel_range=0,1"],
         "positional": [*corner, "more"],

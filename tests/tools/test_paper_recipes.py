@@ -21,9 +21,12 @@ DEEP = {  # their graphs take long, and what is special about them is tested els
 RUN = """
 import sys, tempfile
 import keras, numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import flags
 from kcv.tools import train_classifier
+
+tf.config.run_functions_eagerly(True)  # a graph takes longer than two steps
 
 for line in sys.argv[1:]:
     name, *overrides = line.split()

@@ -2,13 +2,13 @@
 
 import csv
 import json
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from script_calls import several
 
 import kcv.edge
 from kcv.metrics.localisation import paired_iou
@@ -49,28 +49,25 @@ def squares(folder):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """(folder of the run, data, errors of the calls, stdout)."""
+    """(folder of the run, data, answers of the calls)."""
     folder = tmp_path_factory.mktemp("localiser")
     data, run = squares(folder / "data"), folder / "run"
-    train = ["train_localiser", "--model=localiser_025", f"--data={data}",
+    train = ["--model=localiser_025", f"--data={data}",
              "--image_size=32", "--batch_size=16", "--epochs=20", "--translate=0.1",
              "--learning_rate=4e-3", "--clip_norm=5",
              f"--output_dir={run}"]  # fmt: skip
-    measure = ["measure", f"--run_dir={run}", f"--results_dir={folder / 'results'}",
+    measure = [f"--run_dir={run}", f"--results_dir={folder / 'results'}",
                "--qat_epochs=0", "--budget=1", "--threads=1", "--runs=2"]  # fmt: skip
-    calls = [train, measure, train, [*train, "--box_weight=1"]]
-    worker = pathlib.Path(__file__).with_name("in_turn.py")
-    done = subprocess.run(
-        [sys.executable, worker, json.dumps(calls)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    errors = json.loads(done.stdout.splitlines()[-1])
-    assert errors[:3] == ["", "", ""], errors
-    return folder, data, errors, done
+    calls = {"train": train, "again": train, "other": [*train, "--box_weight=1"]}
+    answers = several("train_localiser", calls)
+    answers |= several("measure", {"measure": measure})
+    for what in ("train", "again", "measure"):
+        assert answers[what][0] == 0, answers[what]
+    return folder, data, answers
 
 
 def test_a_run_leaves_everything_behind(place):
-    folder, _, _, done = place
+    folder, _, answers = place
     assert {path.name for path in (folder / "run").iterdir()} >= FILES
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     assert metrics["labels"] == ["red", "blue"]
@@ -80,8 +77,9 @@ def test_a_run_leaves_everything_behind(place):
     )
     assert best > guess + 0.05
     assert metrics["examples"] == {"train": 128, "validation": 16, "test": 32}
-    assert f"localisation accuracy {metrics['test']['localisation_accuracy']:.4f}" in (
-        done.stdout
+    assert (
+        f"localisation accuracy {metrics['test']['localisation_accuracy']:.4f}"
+        in (answers["train"][1])
     )
     rows = list(csv.DictReader((folder / "run" / "history.csv").open()))
     assert len(rows) == 20
@@ -90,9 +88,10 @@ def test_a_run_leaves_everything_behind(place):
 
 
 def test_a_finished_run_is_not_trained_again_and_another_recipe_refused(place):
-    _, _, errors, done = place
-    assert done.stderr.count("all 20/20") == 1
-    assert "box_weight=10.0 there, 1.0 here" in errors[3]
+    answers = place[-1]
+    assert "all 20/20" in answers["train"][2]
+    assert "all 20/20" not in answers["again"][2]
+    assert "box_weight=10.0 there, 1.0 here" in answers["other"][2]
 
 
 def test_the_result_is_measured(place):

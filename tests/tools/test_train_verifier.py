@@ -2,13 +2,13 @@
 
 import csv
 import json
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from script_calls import several
 
 import kcv.edge
 from kcv.tools import results
@@ -40,28 +40,25 @@ def people(folder, count=12, pictures=16):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """(folder of the run, errors of the calls, the finished process)."""
+    """(folder of the run, answers of the calls)."""
     folder = tmp_path_factory.mktemp("verifier")
     data, run = people(folder / "data"), folder / "run"
-    train = ["train_verifier", "--model=arcface_025", f"--data={data}",
+    train = ["--model=arcface_025", f"--data={data}",
              "--image_size=32", "--batch_size=16", "--epochs=24", "--margin=0.1",
              "--scale=8", "--learning_rate=4e-3", "--dropout=0",
              f"--output_dir={run}"]  # fmt: skip
-    measure = ["measure", f"--run_dir={run}", f"--results_dir={folder / 'results'}",
+    measure = [f"--run_dir={run}", f"--results_dir={folder / 'results'}",
                "--budget=1", "--threads=1", "--runs=2"]  # fmt: skip
-    calls = [train, measure, train, [*train, "--margin=0.5"]]
-    worker = pathlib.Path(__file__).with_name("in_turn.py")
-    done = subprocess.run(
-        [sys.executable, worker, json.dumps(calls)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    errors = json.loads(done.stdout.splitlines()[-1])
-    assert errors[:3] == ["", "", ""], errors
-    return folder, errors, done
+    calls = {"train": train, "again": train, "other": [*train, "--margin=0.5"]}
+    answers = several("train_verifier", calls)
+    answers |= several("measure", {"measure": measure})
+    for what in ("train", "again", "measure"):
+        assert answers[what][0] == 0, answers[what]
+    return folder, answers
 
 
 def test_a_run_leaves_everything_behind(place):
-    folder, _, done = place
+    folder, answers = place
     assert {path.name for path in (folder / "run").iterdir()} >= FILES
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     assert not set(metrics["labels"]) & set(metrics["unseen"])
@@ -69,7 +66,7 @@ def test_a_run_leaves_everything_behind(place):
     test = metrics["test"]
     assert test["equal_error_rate"] < 0.4  # chance: 0.5
     assert test["pairs"] == 2 * 4 * 120
-    assert f"equal error rate {test['equal_error_rate']:.4f}" in done.stdout
+    assert f"equal error rate {test['equal_error_rate']:.4f}" in answers["train"][1]
     rows = list(csv.DictReader((folder / "run" / "history.csv").open()))
     assert len(rows) == 24
     assert 0 <= float(rows[-1]["validation_equal_error_rate"]) <= 1
@@ -78,9 +75,10 @@ def test_a_run_leaves_everything_behind(place):
 
 
 def test_a_finished_run_is_not_trained_again_and_another_recipe_refused(place):
-    _, errors, done = place
-    assert done.stderr.count("all 24/24") == 1
-    assert "margin=0.1 there, 0.5 here" in errors[3]
+    answers = place[-1]
+    assert "all 24/24" in answers["train"][2]
+    assert "all 24/24" not in answers["again"][2]
+    assert "margin=0.1 there, 0.5 here" in answers["other"][2]
 
 
 def test_the_result_is_measured(place):

@@ -159,6 +159,15 @@ def test_confusion_of_nothing_and_of_a_class_without_examples(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_confusion_of_a_thousand_classes_names_none(tmp_path):
+    """Whatever they are called, the picture is the same."""
+    matrix, pictures = np.eye(1000, dtype=int), []
+    for i, name in enumerate(("a", "a much longer name")):
+        path = save_confusion(matrix, [name] * 1000, tmp_path / f"{i}.png")
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1]
+
+
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"], []])
 def test_confusion_names_wrong_names(names, tmp_path):
     with pytest.raises(ValueError, match=f"{len(names)} class names"):
