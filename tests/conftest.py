@@ -3,6 +3,7 @@
 import gc
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -11,6 +12,15 @@ settings.register_profile(
     "kcv", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("kcv")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """The random numbers of a test do not depend on the tests before it."""
+    if isinstance(getattr(item.module, "RNG", None), np.random.Generator):
+        item.module.RNG.bit_generator.state = np.random.PCG64(0).state
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="module")

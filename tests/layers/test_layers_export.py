@@ -50,7 +50,7 @@ def test_export(name, mode, tmp_path):
     build, allow_float = MODELS[name]
     keras.utils.set_random_seed(0)
     images = keras.Input((12, 14, 3), name="images")
-    x = layers.GlobalAveragePooling2D()(build(images))
+    x = layers.Flatten()(build(images))
     x = layers.Dense(5, activation="softmax", name="predictions")(x)
     model = keras.Model(images, x, name=name)
     probes = np.random.default_rng(0).uniform(-1, 1, (40, 12, 14, 3)).astype("float32")

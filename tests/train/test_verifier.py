@@ -29,6 +29,10 @@ def people(classes, each, seed=0):
 
 def test_loss_is_the_cross_entropy_with_the_margin():
     model, batch = small(), people(4, 2)
+    for layer in model.layers:  # without statistics all answers are the same
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(batch["images"], training=True)
     losses = verifier.verification_losses(model)
     values, metrics = losses(model, batch, training=False)
     logits = np.asarray(verification.with_margin(model)(batch), "float64")
@@ -36,8 +40,12 @@ def test_loss_is_the_cross_entropy_with_the_margin():
     total = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
     expected = total - logits[np.arange(8), batch["labels"]]
     np.testing.assert_allclose(values["cross_entropy"], expected, rtol=1e-4)
-    right = np.asarray(model(batch["images"])).argmax(axis=1) == batch["labels"]
-    np.testing.assert_array_equal(metrics["accuracy"], right)
+    answers = np.asarray(model(batch["images"]))
+    right = answers.argmax(axis=1) == batch["labels"]
+    lowest, highest = np.sort(answers, axis=1)[:, -2:].T
+    clear = highest - lowest > 1e-4  # a draw may be rounded either way
+    assert clear.sum() >= 4
+    np.testing.assert_array_equal(np.array(metrics["accuracy"])[clear], right[clear])
 
 
 def test_cosines_of_any_length_and_form():
