@@ -1,4 +1,4 @@
-"""Every command and every line of Python that README.md shows is run here."""
+"""Every command and every line of Python that README.md and the docs show runs."""
 
 import json
 import os
@@ -19,6 +19,15 @@ from kcv.data.scenes import views
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DATA = (ROOT / "docs" / "data.md").read_text()
+LOOKING = (ROOT / "docs" / "inspect.md").read_text()
+# What a reader of docs/inspect.md has, and what there is here.
+HERE = {
+    "runs/digits": "runs/pictures",
+    "runs/mine": "runs/pictures",
+    "a.jpg,b.jpg": "picture.jpg",
+    "--class=cat": "--class=plums",
+    "--weights=imagenet --data=PICTURES": "--image_size=96 --data=pictures",
+}
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 BLOCKS = BLOCK.findall(README)
 SCRIPTS = [text for kind, text in BLOCKS if kind == "bash" and "bash tools/" in text]
@@ -97,6 +106,10 @@ def test_the_other_blocks_run_in_their_order(folder):
     assert (folder / "pictures.tflite").exists()
     assert (folder / "lenet5.tflite").exists()
     assert Image.open(folder / "scenes.png").width > 600
+    for _, text in BLOCK.findall(LOOKING):
+        for there, here in HERE.items():
+            text = text.replace(there, here)
+        assert "wrote" in run(["bash", "-euc", text], folder)
 
 
 def test_the_blocks_about_data_run(tmp_path):

@@ -35,7 +35,8 @@ make_environment() {
     echo "installing the packages of constraints.txt into .venv" >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check uv ||
       fail "pip could not install uv; is a package index reachable?"
-    .venv/bin/uv pip install --quiet --python .venv/bin/python \
+    # Compiled once: else each start of a script may compile TensorFlow's modules again.
+    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
       --constraint constraints.txt --editable '.[dev]' ||
       fail "the packages could not be installed; the lines above say why"
     echo "$wanted" > .venv/kcv-installed

@@ -2,7 +2,8 @@ import re
 
 import pytest
 from PIL import Image
-from test_train_classifier import error_line, run
+from script_calls import several
+from test_train_classifier import run
 
 pytestmark = pytest.mark.slow
 
@@ -19,9 +20,15 @@ def test_suggests_a_rate_and_draws_it(tmp_path):
 
 
 def test_says_where_to_look_if_the_loss_never_fell(tmp_path):
-    flags = ("--low_rate=1e3", "--high_rate=1e4", "--steps=5")
-    done = run(*MLP, *flags, f"--output_dir={tmp_path}", script="find_rate", code=1)
-    assert "never fell between 1000 and 10000" in error_line(done)
-    done = run(*MLP, "--low_rate=0", f"--output_dir={tmp_path}", script="find_rate",
-               code=1)  # fmt: skip
-    assert "rates must climb from above zero" in error_line(done)
+    flags = [*MLP, f"--output_dir={tmp_path}"]
+    calls = {
+        "never": [*flags, "--low_rate=1e3", "--high_rate=1e4", "--steps=5"],
+        "zero": [*flags, "--low_rate=0"],
+    }
+    answers = several("find_rate", calls)
+    for what, words in (
+        ("never", "never fell between 1000 and 10000"),
+        ("zero", "rates must climb from above zero"),
+    ):
+        code, _, error = answers[what]
+        assert code == 1 and words in error.splitlines()[-1]

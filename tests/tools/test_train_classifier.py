@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from script_calls import several
 
 pytestmark = pytest.mark.slow
 LENET = ["--model=lenet5", "--data=digits"]
@@ -140,28 +141,40 @@ def test_auxiliary_heads_and_another_activation_train(tmp_path):
     assert metrics["parameters"] == 122_562  # nearly twice 61,706
 
 
-@pytest.mark.parametrize(
-    "flags, code, message",
-    [
-        (["--model=mobilenet_v9", "--data=digits"], 2, "mobilenet_v1_025"),
-        (["--model=mlp"], 2, "data"),
-        (["--model=mlp", "--data=digits", "extra"], 2, "no positional arguments"),
-        (["--model=mlp", "--data=digits", "--optimiser=adam"], 2, "optimizer"),
-        (["--model=mlp", "--data=digits", "--strategy=cloud"], 2, "mirrored"),
-        (["--model=mlp", "--data=digits", "--epochs=0"], 2, "epochs"),
-        (["--model=mlp", "--data=/no/such/folder"], 1, "/no/such/folder"),
-        (["--model=mlp", "--data=tfds:no_such_set"], 1, "no_such_set"),
-        (["--model=mlp", "--data=digits", "--unfreeze=block7"], 1, "its stages are"),
-        (["--model=mlp", "--data=digits", "--weights=none.h5"], 1, "none.h5"),
-        (["--model=mlp", "--data=digits", "--warmup_epochs=99"], 1, "warm-up of 99"),
-        (["--model=mlp", "--data=digits", "--rotate=999"], 1, "rotate=999"),
-        ([*LENET, "--auxiliary_weight=0.3"], 2, "has no auxiliary heads"),
-        ([*LENET, "--activation=elu", "--weights=x.h5"], 2, "leave out --activation"),
-    ],
-)
-def test_wrong_usage_is_one_line(tmp_path, flags, code, message):
-    process = run(*flags, f"--output_dir={tmp_path / 'run'}", code=code)
-    assert message in error_line(process)
+WRONG = [
+    (["--model=mobilenet_v9", "--data=digits"], 2, "mobilenet_v1_025"),
+    (["--model=mlp"], 2, "data"),
+    (["--model=mlp", "--data=digits", "extra"], 2, "no positional arguments"),
+    (["--model=mlp", "--data=digits", "--optimiser=adam"], 2, "optimizer"),
+    (["--model=mlp", "--data=digits", "--strategy=cloud"], 2, "mirrored"),
+    (["--model=mlp", "--data=digits", "--epochs=0"], 2, "epochs"),
+    (["--model=mlp", "--data=/no/such/folder"], 1, "/no/such/folder"),
+    (["--model=mlp", "--data=tfds:no_such_set"], 1, "no_such_set"),
+    (["--model=mlp", "--data=digits", "--unfreeze=block7"], 1, "its stages are"),
+    (["--model=mlp", "--data=digits", "--weights=none.h5"], 1, "none.h5"),
+    (["--model=mlp", "--data=digits", "--warmup_epochs=99"], 1, "warm-up of 99"),
+    (["--model=mlp", "--data=digits", "--rotate=999"], 1, "rotate=999"),
+    ([*LENET, "--auxiliary_weight=0.3"], 2, "has no auxiliary heads"),
+    ([*LENET, "--activation=elu", "--weights=x.h5"], 2, "leave out --activation"),
+]
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory):
+    """The answers to WRONG, of one process."""
+    folder = tmp_path_factory.mktemp("wrong")
+    calls = {
+        message: [*flags, f"--output_dir={folder / str(number)}"]
+        for number, (flags, _, message) in enumerate(WRONG)
+    }
+    return several("train_classifier", calls)
+
+
+@pytest.mark.parametrize(("code", "message"), [case[1:] for case in WRONG])
+def test_wrong_usage_is_one_line(wrong, code, message):
+    got, _, error = wrong[message]
+    (line,) = [x for x in error.splitlines() if x.startswith("error: ")]
+    assert got == code and message in line
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
