@@ -140,7 +140,9 @@ def draw(runs, path):
             axis.plot(steps[: len(before)], before, color=style.ORANGE, lw=1.6,
                       label="before" if i == 0 else None)  # fmt: skip
         axis.axvline(0, color=style.INK, ls="--", lw=1)
-        errors = [e for run in runs for e in run["errors_before"][3:]] or [1.0]
+        # The first errors are off the scale.
+        befores = [run["errors_before"] for run in runs]
+        errors = [e for before in befores for e in before[3:] or before]
         axis.set_ylim(0.8 * min(min(of(runs, "first_error_divided")), min(errors)),
                       1.1 * max(errors))  # fmt: skip
         axis.yaxis.set_major_formatter(PercentFormatter(1))
