@@ -105,7 +105,7 @@ def test_batch_norm_that_does_nothing(name):
             layer.epsilon = 0.0
         elif layer.weights:
             layer.set_weights(plain.get_layer(layer.name).get_weights())
-    images = reference.random_images(2, 32, 32, 3)
+    images = reference.random_images(2, 32, 32, 3, scale=3)
     expected = np.asarray(plain(images))
     assert np.ptp(expected, axis=0).max() > 0.1
     np.testing.assert_allclose(normed(images), expected, atol=1e-4)

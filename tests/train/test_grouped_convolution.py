@@ -68,4 +68,4 @@ def test_two_towers_train(tmp_path):
         checkpoint_dir=tmp_path,
         schedule=schedules.make_schedule("constant", 0.01, 1),
     )
-    assert 2 < history[0]["loss"] < 6
+    assert 0 < history[0]["loss"] < 20
