@@ -13,6 +13,7 @@ from keras import layers
 from kcv.export import fold, functional, twins
 from kcv.export.quantizers import ActivationQuantizer, KernelConfig
 from kcv.export.tfmot import QuantizeLayer, quantization
+from kcv.layers.pad_channels import PadChannels
 
 # Layers with a kernel in 8 bits.
 WEIGHTED = (
@@ -28,6 +29,7 @@ TRANSPARENT = (
     layers.GaussianNoise, layers.GlobalMaxPooling2D, layers.Identity,
     layers.InputLayer, layers.MaxPooling2D, layers.Permute, layers.RepeatVector,
     layers.Reshape, layers.Softmax, layers.SpatialDropout2D, layers.ZeroPadding2D,
+    PadChannels,
 )  # fmt: skip
 
 # Layers whose output has a range of its own.

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from kcv.export import own_twins
+
 # Layers whose tf_keras class of the same name takes the same keys to the same effect.
 SAME = (  # noqa: SIM905
     "Add AlphaDropout Average AveragePooling1D AveragePooling2D AveragePooling3D "
@@ -117,6 +119,8 @@ def twin(operation, name, args=(), twins=None):
     kind = type(operation)
     if twins and kind in twins:
         return twins[kind](operation, name)
+    if kind in own_twins.TWINS:
+        return own_twins.TWINS[kind](operation, name)
     if not isinstance(operation, keras.layers.Layer):
         return _operation_twin(operation, name, args)
     if kind is not getattr(keras.layers, kind.__name__, None):
