@@ -37,7 +37,7 @@ def read(folder):
     for name in ("metrics.json", "model.keras"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"{folder} has no {name}: it is not a finished run of train_classifier"
+                f"{folder} has no {name}: it is not a finished run of a training script"
             )
     run = json.loads((folder / "metrics.json").read_text())
     return run, saved.load_model(folder / "model.keras")

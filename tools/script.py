@@ -1,8 +1,10 @@
 """How every script starts and ends: one line for an error, and exit codes that mean it.
 
-0 done, 1 failed (the line says what and the remedy), 2 wrong usage, 130 interrupted.
+0 done, 1 failed (the line says what and the remedy), 2 wrong usage, 130 interrupted,
+141 nobody reads the output any more.
 """
 
+import os
 import sys
 
 from absl import app, flags
@@ -37,6 +39,10 @@ def _call(main, argv):
     start_notes.show()
     try:
         main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads the output has read enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as the shell tells of it
     except UsageError as error:
         _fail(error, 2)
     except KeyboardInterrupt as error:

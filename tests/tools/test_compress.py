@@ -68,7 +68,7 @@ def test_a_wrong_folder_and_a_wrong_method(tmp_path):
     line = process.stderr.splitlines()[-1]
     assert line == (
         f"error: {tmp_path} has no metrics.json: it is not a finished run of "
-        "train_classifier"
+        "a training script"
     )
     process = run("compress", f"--run_dir={tmp_path}", "--method=zip", code=2)
     assert "prune|cluster" in process.stderr

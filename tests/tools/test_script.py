@@ -75,6 +75,19 @@ def test_an_unknown_flag():
     assert process.stderr.splitlines()[-1].startswith("error: Unknown command line")
 
 
+def test_a_reader_that_has_read_enough_is_no_error():
+    code = "from kcv.tools import script\n"
+    code += "script.run(lambda argv: [print(i) for i in range(100_000)])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 141
+
+
 def test_a_bug_shows_its_traceback():
     assert "Traceback" in run(error="KeyError('x')").stderr
     assert "Traceback" in run("--traceback", error="ValueError('x')").stderr

@@ -127,18 +127,20 @@ def test_own_pictures_fine_tuned_in_two_phases(pictures, tmp_path):
 
 def test_auxiliary_heads_and_another_activation_train(tmp_path):
     """The model that stays has no auxiliary heads, and the activation of the flag."""
+    calls = {
+        "googlenet": ["--batch_size=512", "--image_size=65", "--auxiliary_weight=0.3"],
+        "lenet5": ["--activation=maxout"],
+    }
     flags = ["--data=digits", "--epochs=1", "--notensorboard"]
-    size = ["--batch_size=512", "--image_size=65"]
-    output_dir = tmp_path / "googlenet"
-    process = run(*flags, *size, "--model=googlenet", "--auxiliary_weight=0.3",
-                  f"--output_dir={output_dir}")  # fmt: skip
-    assert "auxiliary_2" in process.stderr
-    metrics = json.loads((output_dir / "metrics.json").read_text())
-    assert metrics["parameters"] == 5_983_802
-    output_dir = tmp_path / "lenet5"
-    run(*flags, "--model=lenet5", "--activation=maxout", f"--output_dir={output_dir}")
-    metrics = json.loads((output_dir / "metrics.json").read_text())
-    assert metrics["parameters"] == 122_562  # nearly twice 61,706
+    for model, more in calls.items():
+        more += [*flags, f"--model={model}", f"--output_dir={tmp_path / model}"]
+    answers = several("train_classifier", calls)
+    assert "auxiliary_2" in answers["googlenet"][2]
+    # The latter is nearly twice 61,706.
+    for model, parameters in {"googlenet": 5_983_802, "lenet5": 122_562}.items():
+        assert answers[model][0] == 0, answers[model]
+        metrics = json.loads((tmp_path / model / "metrics.json").read_text())
+        assert metrics["parameters"] == parameters
 
 
 WRONG = [
