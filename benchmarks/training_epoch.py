@@ -53,6 +53,7 @@ PEERS = {
 SMALL = ["mobilenet_v1_025", "mobilenet_v2_035"]  # whose epochs are short
 MODES = ("default", "disk", "cached", "step", "loop")
 IN_MEMORY = ("step", "loop")
+RATE = 1e-4  # VGG-16 without weights explodes at more
 WIDTH, HEIGHT = 500, 375  # the mean size of an ImageNet photograph
 
 _MODELS = flags.DEFINE_multi_enum("models", SMALL, list(PEERS), "Which models.")
@@ -100,7 +101,7 @@ def compare(name, mode, folder, train, classes, first_look):
     build = zoo.build if mode == "loop" else lambda name, **kw: PEERS[name](**kw)
     peer = build(name, input_shape=shape, classes=classes, weights=None)
     peer.compile(
-        optimizer=optimizers.make_optimizer("momentum", 0.01),
+        optimizer=optimizers.make_optimizer("momentum", RATE),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -113,11 +114,11 @@ def compare(name, mode, folder, train, classes, first_look):
         history = loop.train(
             ours,
             classification_losses(),
-            optimizers.make_optimizer("momentum", 0.01),
+            optimizers.make_optimizer("momentum", RATE),
             our_data,
             steps_per_epoch=steps,
             epochs=1 + _ROUNDS.value,  # the first one traces and fills the caches
-            schedule=schedules.make_schedule("constant", 0.01, 1),
+            schedule=schedules.make_schedule("constant", RATE, 1),
             checkpoint_dir=checkpoints,
             checkpoint_seconds=1e9,
             on_epoch=peer_epoch,
