@@ -189,7 +189,10 @@ ROWS = {
         127_024_552, 22_753_050_624),
     "resnext50_32x4d": Entry(
         _from("resnext", "resnext50"), ("C12",), _TASK, _RESNEXT, (224, 224, 3),
-        25_097_128, 4_230_479_872, recipe="resnext50_32x4d_digits"),
+        25_097_128, 4_230_479_872),
+    "resnext50_8x4d": Entry(
+        _from("resnext", "resnext50", cardinality=8), ("C12",), _TASK, _RESNEXT,
+        (224, 224, 3), 9_951_784, 1_417_412_608, recipe="resnext50_8x4d_digits"),
     "resnext101_32x4d": Entry(
         _from("resnext", "resnext101"), ("C12",), _TASK, _RESNEXT, (224, 224, 3),
         44_315_560, 7_969_996_800),

@@ -55,10 +55,10 @@ BOWL = {
     **{"steps_plain": 340.0, "steps_momentum": 150.0, "steps_nesterov": 140.0},
     **{f"best_rate_{name}": 0.01 for name in momentum_on_a_bowl.ARMS},
 }
-NORM = {  # the rates are 0.03, 0.1, 0.3, 1
-    "errors_without": [0.04, 0.03, 0.9, 0.9],
-    "errors_with": [0.02, 0.01, 0.01, 0.04],
-    "largest_rate_without": 0.1,
+NORM = {  # the rates are 0.1, 0.3, 0.4, 0.5, 0.7, 1
+    "errors_without": [0.04, 0.03, *[0.9] * 4],
+    "errors_with": [0.02, 0.01, 0.01, *[0.04] * 3],
+    "largest_rate_without": 0.3,
     "largest_rate_with": 1.0,
 }
 RELU = {
@@ -88,9 +88,9 @@ FEW = {
         (initialisation_variance, VARIANCE, {"factor_backwards_tanh_he": 9.0}),
         (momentum_on_a_bowl, BOWL, {"steps_momentum": 171.0}),
         (momentum_on_a_bowl, BOWL, {"steps_nesterov": None}),
-        (batch_norm_higher_rate, NORM, {"errors_with": [0.01] * 2 + [0.1] * 2}),
-        (batch_norm_higher_rate, NORM, {"errors_without": [0.4] * 4}),
-        (batch_norm_higher_rate, NORM, {"errors_without": [0.9] * 4}),
+        (batch_norm_higher_rate, NORM, {"errors_with": [0.01] * 2 + [0.1] * 4}),
+        (batch_norm_higher_rate, NORM, {"errors_without": [0.4] * 6}),
+        (batch_norm_higher_rate, NORM, {"errors_without": [0.9] * 6}),
         (relu_faster_than_tanh, RELU, {"tanh_over_relu": 1.9}),
         (relu_faster_than_tanh, RELU, {"tanh_over_relu": None, "steps_tanh": None}),
         (dropout_and_augmentation, FEW, {"error_dropout": 0.1}),
@@ -105,8 +105,8 @@ def test_one_seed_can_refute_a_claim(claim, run, refuting):
 
 
 def test_batch_norm_needs_one_rate_for_all_seeds():
-    later = {"errors_without": [0.1, 0.04, 0.03, 0.9]}
-    earlier = {"errors_with": [0.02, 0.01, 0.01, 0.2]}
+    later = {"errors_without": [0.1, 0.04, 0.03, *[0.9] * 3]}
+    earlier = {"errors_with": [0.02, 0.01, 0.01, *[0.2] * 3]}
     runs = [{**NORM, **later}, {**NORM, **earlier}]
     assert not batch_norm_higher_rate.verdict(runs)[0]
     assert batch_norm_higher_rate.verdict(runs[:1])[0]

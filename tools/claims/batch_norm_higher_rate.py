@@ -5,16 +5,18 @@ Training by Reducing Internal Covariate Shift", 2015, https://arxiv.org/abs/1502
 
 Measured: six convolutions of 16 maps on the digits, with ReLU, He's initialisation and
 plain SGD, with and without batch norm before each ReLU; the training error after 300
-steps of 32 images at each rate of a grid from 0.03 to 1. A loss that is not finite
+steps of 32 images at each rate of a grid from 0.1 to 1. A loss that is not finite
 counts as an error of 0.9, a guess.
 
 It holds if there is a rate at which at every seed the network with batch norm ends at
 an error of at most 0.05 and the one without at 0.5 or more, while that ends below 0.5
 at a lower rate.
 
-Mended once: after 150 steps, with global pooling before the last layer, the network
+Mended twice: after 150 steps, with global pooling before the last layer, the network
 without batch norm had not learned at any rate, which says nothing of high ones. Now
-the last layer sees all positions, and "at a lower rate" asks for what was missing.
+the last layer sees all positions, and "at a lower rate" asks for what was missing. Then
+the grid was 0.03, 0.1, 0.3 and 1: at 0.3 one seed in three learned without batch norm,
+and at 1 none with it, which says nothing of the rates between.
 """
 
 import math
@@ -31,7 +33,7 @@ from kcv.viz import style
 CLAIM = "Batch norm allows a rate at which the network without it diverges."
 IDS = ("F08",)
 
-RATES = (0.03, 0.1, 0.3, 1.0)
+RATES = (0.1, 0.3, 0.4, 0.5, 0.7, 1.0)
 STEPS, BATCH, GUESS = 300, 32, 0.9
 TRAINED, FAILED = 0.05, 0.5
 ARMS = {"without": (False, style.VERMILION), "with": (True, style.BLUE)}
