@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kcv import edge, zoo
+from kcv.boxes.iou import paired_iou
 from kcv.data import one_object
 from kcv.losses.localisation import localisation_loss
 from kcv.metrics import localisation as metrics
@@ -88,7 +89,7 @@ def draw_answers(path, test, run, picture, count=24):
     images, labels, boxes = (test[key][chosen] for key in _KEYS)
     outputs, names = edge.load(path).outputs(images), run["labels"]
     answers, found = outputs["probabilities"].argmax(axis=-1), outputs["boxes"]
-    iou = np.asarray(metrics.paired_iou(boxes, found))
+    iou = np.asarray(paired_iou(boxes, found))
     titles = [
         f"{names[answer]} {score:.0%}\nIoU {overlap:.2f}"
         + ("" if answer == label else f", is {names[label]}")

@@ -5,30 +5,10 @@ section 4.2, https://arxiv.org/abs/1409.0575 (right: class right and IoU over 0.
 """
 
 import numpy as np
-from keras import ops
+
+from kcv.boxes.iou import paired_iou
 
 RIGHT_FROM = 0.5  # IoU
-
-
-def paired_iou(boxes, others):
-    """Intersection over union of box i and other i.
-
-    Args:
-        boxes: float (n, 4), x1, y1, x2, y2; of NumPy or the backend.
-        others: float (n, 4), likewise. A box without area overlaps nothing.
-
-    Returns:
-        float (n,) of the backend, 0..1.
-    """
-    low = ops.maximum(boxes[:, :2], others[:, :2])
-    high = ops.minimum(boxes[:, 2:], others[:, 2:])
-    common = ops.prod(ops.maximum(high - low, 0), axis=1)
-    total = _areas(boxes) + _areas(others) - common
-    return common / ops.maximum(total, 1e-9)
-
-
-def _areas(boxes):
-    return ops.prod(ops.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
 
 
 def scores(labels, boxes, answers, predicted_boxes) -> dict[str, float]:

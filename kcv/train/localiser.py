@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from keras import ops
 
+from kcv.boxes.iou import paired_iou
 from kcv.losses.localisation import localisation_loss
 from kcv.metrics import localisation as metrics
 from kcv.train import run_folder
@@ -31,7 +32,7 @@ def localisation_losses(image_size, box_weight: float = 10.0):
             labels, boxes, answers, found, image_size, box_weight
         )
         right = ops.cast(ops.argmax(answers, axis=-1), labels.dtype) == labels
-        iou = metrics.paired_iou(boxes, ops.cast(found, boxes.dtype))
+        iou = paired_iou(boxes, ops.cast(found, boxes.dtype))
         both = ops.logical_and(right, iou >= metrics.RIGHT_FROM)
         return {"localisation": values}, {
             "localisation_accuracy": ops.cast(both, "float32"),
@@ -69,7 +70,7 @@ def write_results(model, test, baseline, history, folder: pathlib.Path, facts: d
     results = {**scores, **{f"baseline_{k}": v for k, v in guessed.items()}}
     run_folder.write(folder, model, history, facts, results)
 
-    iou = np.asarray(metrics.paired_iou(boxes, found))
+    iou = np.asarray(paired_iou(boxes, found))
     right = (answers == labels) & (iou >= metrics.RIGHT_FROM)
     wrong = np.flatnonzero(~right & (labels >= 0))[: SAMPLES // 2]
     chosen = np.concatenate([wrong, np.flatnonzero(right)])[:SAMPLES]

@@ -11,7 +11,7 @@ from PIL import Image
 from script_calls import several
 
 import kcv.edge
-from kcv.metrics.localisation import paired_iou
+from kcv.boxes.iou import paired_iou
 from kcv.tools import results
 
 pytestmark = pytest.mark.slow
