@@ -1,7 +1,5 @@
 """Masks of COCO files: polygons and run lengths, checked before they are decoded.
 
-Run lengths count pixels of 0, 1, 0, ... down the columns. Compressed, each is the
-difference to the one two before, in characters of 5 bits (cocoapi, common/maskApi.c).
 pycocotools draws the polygons; it trusts its input, so that is checked here first.
 """
 
@@ -11,8 +9,9 @@ import math
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from kcv.boxes.run_lengths import decompress
+
 _FAR = 100_000  # pycocotools walks along every edge: 1e12 pixels never end
-_DAMAGED = "compressed run lengths that are damaged"
 
 
 class Segments:
@@ -110,33 +109,6 @@ def _runs_problem(segmentation):
     if total != size[0] * size[1] or min(counts, default=0) < 0:
         return f"run lengths of {total} pixels for an image of {size[1]} x {size[0]}"
     return ""
-
-
-def decompress(text):
-    """Returns the run lengths of compressed text, int64 (n,).
-
-    Raises:
-        ValueError: Not such a text.
-    """
-    text = text.encode() if isinstance(text, str) else text
-    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
-    if not codes.size:
-        return codes
-    if codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
-        raise ValueError(_DAMAGED)
-    ends = np.flatnonzero(codes & 32 == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > 8:  # 40 bits
-        raise ValueError(_DAMAGED)
-    shifts = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
-    numbers = np.add.reduceat((codes & 31) << shifts, starts)
-    negative = codes[ends] & 16 != 0
-    numbers -= np.where(negative, np.left_shift(1, 5 * lengths), 0)
-    # The first three stand for themselves, each other adds to the one two before.
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
 
 
 def decode(segmentation, height, width):
