@@ -48,9 +48,9 @@ def test_training_epoch(tmp_path):
         *("training_epoch", tmp_path),
         *("--models=mobilenet_v1_025", "--image_size=32", "--files=40"),
         *("--batch_size=8", "--rounds=1"),
-        *("--modes=disk", "--modes=cached", "--modes=loop"),
+        *("--modes=disk", "--modes=loop"),
     )
-    modes = ("disk", "cached", "loop")
+    modes = ("disk", "loop")
     assert set(measured) == {f"training_{mode}_mobilenet_v1_025" for mode in modes}
     for value in measured.values():
         assert value["details"]["images"] == 40
