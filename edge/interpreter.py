@@ -9,6 +9,7 @@ import numpy as np
 from kcv.edge.errors import EdgeError
 
 SIGNATURE = "serving_default"
+HALF = 1e-3  # levels; as far from the middle of two a number counts as in the middle
 
 
 class Tensor(NamedTuple):
@@ -80,11 +81,18 @@ class Interpreter:
 
 
 def quantize(values, tensor: Tensor) -> np.ndarray:
-    """Real values to the levels that `tensor` takes; float tensors take them as is."""
+    """Real values to the levels that `tensor` takes; float tensors take them as is.
+
+    Pixels in [-1, 1] lie halfway between two levels. All of them go the same way, to
+    the level that is the pixel: rounded each as it falls, neighbours would become one.
+    """
     if not tensor.scale:
         return np.asarray(values, tensor.dtype)
     limits = np.iinfo(tensor.dtype)
-    levels = np.rint(np.asarray(values, "float64") / tensor.scale) + tensor.zero_point
+    up = tensor.zero_point < (int(limits.min) + int(limits.max)) / 2
+    half = 0.5 + HALF if up else 0.5 - HALF
+    levels = np.asarray(values, "float64") / tensor.scale
+    levels = np.floor(levels + half) + tensor.zero_point
     return np.clip(levels, limits.min, limits.max).astype(tensor.dtype)
 
 

@@ -7,6 +7,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kcv.export.quiet import quiet
 
+HALF = 1e-3  # levels; as far from the middle of two a number counts as in the middle
+
 
 def predictor(
     content: bytes, num_threads: int = 1
@@ -49,12 +51,19 @@ def _signature(interpreter):
 
 
 def quantize(values: np.ndarray, detail: dict) -> np.ndarray:
-    """Converts float32 to the type of a tensor: q = round(x / scale) + zero point."""
+    """Converts float32 to the type of a tensor: q = round(x / scale) + zero point.
+
+    Pixels in [-1, 1] lie halfway between two levels: 0 is 127.5 levels above -1, and a
+    zero point is a whole number. Rounded each as it falls, neighbouring levels would
+    become one, which smooth areas show; all go the same way, to the level that a device
+    gives for the pixel.
+    """
     scale, zero_point = detail["quantization"]
     if detail["dtype"] == np.float32 or scale == 0:
         return values.astype(detail["dtype"])
     limits = np.iinfo(detail["dtype"])
-    q = np.round(values / scale) + zero_point
+    up = zero_point < (int(limits.min) + int(limits.max)) / 2
+    q = np.floor(values / scale + (0.5 + HALF if up else 0.5 - HALF)) + zero_point
     return np.clip(q, limits.min, limits.max).astype(detail["dtype"])
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import tf_keras
 from keras import layers
 
-from kcv.export import fold, functional, twins
-from kcv.export.quantizers import ActivationQuantizer, KernelConfig
+from kcv.export import fold, functional, quantizers, twins
 from kcv.export.tfmot import QuantizeLayer, quantization
 from kcv.layers.pad_channels import PadChannels
 
@@ -85,10 +84,12 @@ class Plan:
 
     def inputs(self, input_range):
         """Returns the function that quantizes an input tensor."""
-        low, high = input_range
 
         def quantized(tensor):
-            return _fixed(low, high, f"{tensor.node.layer.name}_range")(tensor)
+            name = f"{tensor.node.layer.name}_range"
+            return QuantizeLayer(quantizers.PixelQuantizer(*input_range), name=name)(
+                tensor
+            )
 
         return quantized
 
@@ -146,7 +147,7 @@ class Plan:
         if isinstance(operation, layers.SeparableConv2D):
             parts = self._separated(operation, name, parts[0])
         *first, last = [
-            quantization.QuantizeWrapperV2(x, KernelConfig())
+            quantization.QuantizeWrapperV2(x, quantizers.KernelConfig())
             if not isinstance(x, QuantizeLayer)
             else x
             for x in parts
@@ -231,7 +232,7 @@ class Plan:
 
 
 def _range(name):
-    return QuantizeLayer(ActivationQuantizer(), name=f"{name}_range")
+    return QuantizeLayer(quantizers.ActivationQuantizer(), name=f"{name}_range")
 
 
 def _fixed(low, high, name):

@@ -3,9 +3,11 @@
 In the form that tensorflow-model-optimization's wrappers take.
 """
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from kcv.export.interpreter import HALF
 from kcv.export.tfmot import quant_ops, quantization
 
 
@@ -41,6 +43,38 @@ class ActivationQuantizer(quantization.quantizers.MovingAverageQuantizer):
 
     def get_config(self):  # noqa: D102
         return {}
+
+
+@tf_keras.utils.register_keras_serializable("kcv")
+class PixelQuantizer(quantization.quantizers.FixedQuantizer):
+    """Rounds an input to 256 levels between two numbers, all pixels the same way.
+
+    Pixels of [-1, 1] lie halfway between two levels, where errors of 1e-7 decide which
+    is taken, in smooth areas to and fro. A device gives pixel p as level p; here they
+    are moved towards that one a little first. While `exporting` they are not: what the
+    file is given are levels.
+    """
+
+    exporting = False
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+        step = (high - low) / 255
+        # Zero is a level, so the others lie up to half a step beside the pixels.
+        exact = -low / step
+        zero_point = np.clip(np.floor(exact + 0.5 + HALF), 0, 255)
+        lowest = -float(zero_point) * step
+        super().__init__(8, lowest, lowest + 255 * step, narrow_range=False)
+        beside = zero_point - exact
+        self._shift = -HALF * step * np.sign(beside) if abs(beside) > 0.25 else 0.0
+
+    def __call__(self, inputs, training, weights, **kwargs):  # noqa: D102
+        if not self.exporting:
+            inputs = inputs + self._shift
+        return super().__call__(inputs, training, weights, **kwargs)
+
+    def get_config(self):  # noqa: D102
+        return {"low": self.low, "high": self.high}
 
 
 @tf_keras.utils.register_keras_serializable("kcv")

@@ -3,6 +3,7 @@
 `python -m kcv.export.tflite FOLDER` is the isolated form, see `isolated`.
 """
 
+import contextlib
 import pathlib
 import re
 import signal
@@ -76,7 +77,8 @@ def _frozen(model, output_name):
         outputs = model(images, training=False)
         return outputs if isinstance(outputs, dict) else {output_name: outputs}
 
-    traced = answer.get_concrete_function()
+    with _exporting(model):
+        traced = answer.get_concrete_function()
     constant = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     names = sorted(traced.structured_outputs)  # the order of a flat dict
 
@@ -87,6 +89,20 @@ def _frozen(model, output_name):
     module = tf.Module()
     module.serve = serve
     return module
+
+
+@contextlib.contextmanager
+def _exporting(model):
+    """While it is open, `quantizers.PixelQuantizer` takes its input for levels."""
+    found = [getattr(layer, "quantizer", None) for layer in all_layers(model)]
+    found = [quantizer for quantizer in found if hasattr(quantizer, "exporting")]
+    for quantizer in found:
+        quantizer.exporting = True
+    try:
+        yield
+    finally:
+        for quantizer in found:
+            quantizer.exporting = False
 
 
 def _configure(converter, mode, io, calibration):

@@ -240,6 +240,14 @@ def test_float_models_take_normalised_pixels():
     np.testing.assert_allclose(values.ravel(), [0, 0, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("zero_point", [127, 128])
+def test_pixels_as_numbers_are_the_levels_of_pixels(zero_point):
+    """Those of [-1, 1] lie in the middle of two levels."""
+    to = Tensor(0, (1,), np.dtype("uint8"), 2 / 255, zero_point)
+    numbers = (np.arange(256, dtype="float32") - 127.5) / 127.5
+    assert quantize(numbers, to).tolist() == list(range(256))
+
+
 def test_quantize_rounds_clips_and_comes_back():
     to = tensor("int8", 0.5, 10)
     levels = quantize([-1e9, -5.1, 0.0, 0.26, 1e9], to)

@@ -321,6 +321,22 @@ def test_calibration_takes_the_ranges_of_the_images():
         qat.calibrate(twin, [])
 
 
+def test_every_pixel_is_its_own_level_in_the_simulation_and_in_the_file():
+    """Pixels of [-1, 1] lie in the middle of two levels: neighbours must not merge."""
+    model = chain(
+        layers.Identity(name="same"), layers.MaxPooling2D(1), shape=(16, 16, 1)
+    )
+    pixels = (np.arange(256, dtype="float32").reshape(1, 16, 16, 1) - 127.5) / 127.5
+    twin = quantized(model, pixels)
+    simulated = np.asarray(twin(pixels, training=False)).ravel()
+    np.testing.assert_allclose(np.diff(simulated), 1 / 127.5, rtol=1e-3)
+    content = tflite.to_tflite(twin, "int8", "uint8", None, "y")
+    detail = Interpreter(model_content=content).get_input_details()[0]
+    scale, zero_point = detail["quantization"]
+    given = scale * (np.arange(256) - zero_point)  # pixel p as level p
+    np.testing.assert_allclose(given, simulated, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
