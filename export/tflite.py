@@ -24,6 +24,7 @@ from kcv.export.quiet import quiet
 from kcv.models import saved
 
 MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
+LARGE = 200e6  # bytes of weights
 _IO = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}
 
 
@@ -34,7 +35,8 @@ def to_tflite(model, mode: str, io: str, calibration, output_name: str) -> bytes
     the file and still succeed; `model.export` would leave the batch size open, which
     costs SHAPE and PACK operators. A SavedModel of one function has neither fault.
     Its weights are constants already, for saving and loading hundreds of variables
-    takes four times as long as all the rest.
+    takes four times as long as all the rest; not so those of more than `LARGE` bytes,
+    which would be copied about for minutes.
 
     Args:
         model: Keras 3 or tf_keras model of one image input.
@@ -53,7 +55,7 @@ def to_tflite(model, mode: str, io: str, calibration, output_name: str) -> bytes
         ExportError: the converter refused; names the operator and the layer.
     """
     with tempfile.TemporaryDirectory() as folder, quiet():
-        module = _frozen(model, output_name)
+        module = _module(model, output_name)
         tf.saved_model.save(
             *(module, folder, {"serving_default": module.serve}),
             tf.saved_model.SaveOptions(experimental_custom_gradients=False),
@@ -67,8 +69,8 @@ def to_tflite(model, mode: str, io: str, calibration, output_name: str) -> bytes
             raise ExportError(reason or _explain(str(error), model)) from error
 
 
-def _frozen(model, output_name):
-    """A module whose `serve(images)` gives a dict, the weights constants in it."""
+def _module(model, output_name):
+    """A tf.Module whose `serve(images)` gives a dict."""
     shape = (1, *model.inputs[0].shape[1:])
     signature = [tf.TensorSpec(shape, tf.float32, name="images")]
 
@@ -79,6 +81,14 @@ def _frozen(model, output_name):
 
     with _exporting(model):
         traced = answer.get_concrete_function()
+    module = tf.Module()
+    keras3 = isinstance(model, keras.Model)
+    variables = [v.value if keras3 else v for v in model.variables]
+    if sum(v.shape.num_elements() * v.dtype.size for v in variables) > LARGE:
+        module.model = model  # tf_keras variables are found through it, Keras 3's not
+        module.variables_ = variables
+        module.serve = answer
+        return module
     constant = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     names = sorted(traced.structured_outputs)  # the order of a flat dict
 
@@ -86,7 +96,6 @@ def _frozen(model, output_name):
     def serve(images):
         return dict(zip(names, constant(images)))
 
-    module = tf.Module()
     module.serve = serve
     return module
 

@@ -194,3 +194,14 @@ def test_isolated(tiny_classifier):
     arguments = ("int8", "uint8", tiny_classifier.calibration, "probabilities")
     here = tflite.to_tflite(tiny_classifier.model, *arguments)
     assert tflite.isolated(tiny_classifier.model, *arguments) == here
+
+
+def test_large_weights_stay_variables_on_the_way(tiny_classifier, monkeypatch):
+    """The file is the same but for names."""
+    model = tiny_classifier.model
+    files = []
+    for large in (tflite.LARGE, 0):
+        monkeypatch.setattr(tflite, "LARGE", large)
+        content = tflite.to_tflite(model, "float32", "float32", None, "y")
+        files.append(flatbuffer.read(content).counts())
+    assert files[0] == files[1]
