@@ -4,6 +4,8 @@
     for label, index, score in classifier.predict("photo.jpg"):
         print(label, score)
     kcv.edge.load("localiser.tflite").predict("photo.jpg").box
+    for label, index, score, box in kcv.edge.load("ssd.tflite").predict("photo.jpg"):
+        print(label, score, box)
     kcv.edge.load("verifier.tflite").same("first.jpg", "second.jpg").similarity
 
 Nothing heavier than the standard library is imported until `load` is called.
@@ -32,16 +34,18 @@ def load(
         delegates: paths of delegate libraries, such as ("libedgetpu.so.1",).
 
     Returns:
-        By task: "classification" a `classify.Classifier`, "localisation" a
-        `localise.Localiser`, "verification" a `verify.Verifier`.
+        By task: "classification" a `classify.Classifier`, "detection" a
+        `detect.Detector`, "localisation" a `localise.Localiser`, "verification" a
+        `verify.Verifier`.
 
     Raises:
         EdgeError: the file, its task, `threads` or a delegate cannot be used.
     """
-    from kcv.edge import classify, localise, model_file, verify
+    from kcv.edge import classify, detect, localise, model_file, verify
 
     tasks = {
         "classification": classify.Classifier,
+        "detection": detect.Detector,
         "localisation": localise.Localiser,
         "verification": verify.Verifier,
     }

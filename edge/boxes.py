@@ -51,6 +51,25 @@ def decode_sigmoid(offsets, anchors, stride, max_log=MAX_LOG):
     return _corners(centres + place * stride, sizes, offsets[:, 2:], max_log)
 
 
+def decode_roots(offsets, cells, image_size):
+    """Boxes from the offsets of YOLO: places within cells and roots of the sides.
+
+    Args:
+        offsets: float (n, 4), x and y of the centre within the cell, 0..1, and roots of
+            width and height in sides of the image.
+        cells: float (n, 4), x1, y1, x2, y2 in pixels.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        float32 (n, 4), not clipped.
+    """
+    offsets, cells = np.asarray(offsets, "float32"), np.asarray(cells, "float32")
+    low, whole = cells[:, :2], np.float32(image_size[::-1])  # width, height
+    centres = low + offsets[:, :2] * (cells[:, 2:] - low)
+    half = offsets[:, 2:] ** 2 * whole / 2
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
 def clip(boxes, image_size):
     """Cuts boxes (n, 4) off at the border of an image (height, width)."""
     height, width = image_size

@@ -28,14 +28,43 @@ def localisation(image: Image.Image, located) -> Image.Image:
     """
     picture = _resized(image)
     scale = picture.width / image.width, picture.height / image.height
-    x1, y1, x2, y2 = (side * scale[i % 2] for i, side in enumerate(located.box))
-    line = max(2, picture.width // 160)
+    box = [side * scale[i % 2] for i, side in enumerate(located.box)]
+    _outline(ImageDraw.Draw(picture), box, max(2, picture.width // 160))
+    return _above_bars(picture, [located])
+
+
+def detection(image: Image.Image, detected) -> Image.Image:
+    """The image with a box and a name for each thing.
+
+    Args:
+        image: PIL image, RGB.
+        detected: list of detect.Detected.
+
+    Returns:
+        PIL image, 320 to 1280 pixels wide.
+    """
+    picture = _resized(image)
+    scale = picture.width / image.width, picture.height / image.height
     canvas = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(max(11, picture.width // 45))
+    for thing in reversed(detected):  # the most certain on top
+        box = [side * scale[i % 2] for i, side in enumerate(thing.box)]
+        _outline(canvas, box, max(2, picture.width // 240))
+        text = f"{thing.label} {thing.score:.2f}"
+        x1, y1, x2, y2 = canvas.textbbox((0, 0), text, font)
+        left = max(min(box[0], picture.width - x2 - 4), 0)
+        top = box[1] - y2 - 4 if box[1] >= y2 + 4 else box[1]
+        canvas.rectangle((left, top, left + x2 + 4, top + y2 + 4), fill="#08306b")
+        canvas.text((left + 2, top + 2), text, "white", font)
+    return picture
+
+
+def _outline(canvas, box, line):
+    """A light line between dark ones shows on any picture."""
+    x1, y1, x2, y2 = box
     if x2 - x1 >= 1 and y2 - y1 >= 1:
-        # A light line between dark ones shows on any picture.
         for width, color in ((line + 2, "#08306b"), (line, "#fdae6b")):
             canvas.rectangle((x1, y1, x2 - 1, y2 - 1), outline=color, width=width)
-    return _above_bars(picture, [located])
 
 
 def _resized(image):

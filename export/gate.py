@@ -111,7 +111,7 @@ def convert(
     io = inputs.io_type(mode, io)
     shape = inputs.image_shape(model)
     inputs.check_model(model)
-    inputs.check_labels(labels, model)
+    inputs.check_labels(labels, model, background=task == "detection")
     mean, std = inputs.mean_and_std(normalization, shape[-1])
     check_writable(path)
     calibration = inputs.gather_images("calibration", calibration, shape, mean, std)
@@ -135,14 +135,15 @@ def convert(
     checks.check_operators(graph, layers, mode, allow_custom, allow_float)
     if mode == "int8" and io != "float32":
         checks.check_input_scale(graph, mean, std)
+    labelled = _labelled(graph, labels)
     info = metadata.tflite_metadata(
         model_name or model.name,
         list(graph.outputs),
         shape[-1],
         mean,
         std,
-        "labels.txt" if labels else None,
-        _labelled(graph, labels),
+        "labels.txt" if labelled else None,
+        labelled,
     )
     flatbuffer.drop_unused(file)
     flatbuffer.add_metadata(file, "TFLITE_METADATA", info)

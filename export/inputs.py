@@ -45,12 +45,20 @@ def check_model(model) -> None:
             )
 
 
-def check_labels(labels, model) -> None:
-    """Checks that there is one label, of one line, for each class."""
+def check_labels(labels, model, background: bool = False) -> None:
+    """Checks that there is one label, of one line, for each class.
+
+    Args:
+        labels: names of the classes.
+        model: with an output as wide as there are classes.
+        background: whether an output may have one class more.
+    """
     for label in labels:
         if not label or "\n" in label or "\r" in label:
             raise ValueError(f"label {label!r} is not one line of text")
     widths = [output.shape[-1] for output in model.outputs]
+    if background:
+        widths += [width - 1 for width in widths]
     if labels and len(labels) not in widths:
         classes = " or ".join(str(width) for width in widths)
         raise ValueError(f"{len(labels)} labels for {classes} classes")

@@ -36,6 +36,7 @@ TENSORFLOW = re.compile(r"(tensorflow|tf_keras|tensorflow_\w+)(\.|$)")
 HARD_LIMIT = 300
 SCRIPTS = {  # by task
     "classification": "kcv.tools.train_classifier",
+    "detection": "kcv.tools.train_detector",
     "localisation": "kcv.tools.train_localiser",
     "verification": "kcv.tools.train_verifier",
 }

@@ -30,7 +30,7 @@ SLOW = {
     "mobilenet_v3_small_minimalistic": (32, 32, 3),
     "mobilenet_v3_large_minimalistic": (32, 32, 3),
 }
-TASKS = {"classification", "localisation", "verification"}
+TASKS = {"classification", "detection", "localisation", "verification"}
 EACH = [
     *SMALL.items(),
     *(pytest.param(*item, marks=pytest.mark.slow) for item in SLOW.items()),
@@ -46,7 +46,10 @@ def test_parameters_and_multiply_adds(name):
     assert multiply_adds(model) == row.multiply_adds
     assert model.input_shape == (None, *row.input_shape)
     assert model.input.name == "images"
-    assert model.layers[-1].name == "predictions"
+    if row.task == "detection":
+        assert {"scores", "offsets"} <= set(model.output)
+    else:
+        assert model.layers[-1].name == "predictions"
 
 
 @pytest.mark.parametrize(
@@ -78,11 +81,12 @@ def test_rows_are_complete(name):
     np.testing.assert_allclose((255 - row.mean) / row.std, high, atol=1e-6)
     data = "digits" if row.task == "classification" else "scenes"
     assert row.recipe in (None, f"{name}_{data}")
+    assert (row.task == "detection") == bool(row.method and row.anchors)
 
 
 def test_every_model_file_has_a_row_and_every_builder_one():
-    """Model files are in task folders; builders take two well-known arguments."""
-    arguments = {"input_shape", "classifier_activation"}
+    """Model files are in task folders; builders take three well-known arguments."""
+    arguments = {"input_shape", "classes", "weights"}
     rows = {row.build.args for row in zoo.ZOO.values()}
     for module in pkgutil.walk_packages(models.__path__, "kcv.models."):
         path = module.name.removeprefix("kcv.models.")
@@ -96,7 +100,8 @@ def test_every_model_file_has_a_row_and_every_builder_one():
             and arguments <= set(inspect.signature(function).parameters)
             and not name.startswith("_")
         ]
-        assert found, f"{module.name} has no builder"
+        # Detectors share parts, which are files of their own.
+        assert found or "detection" in path, f"{module.name} has no builder"
         for name in found:
             assert (path, name) in rows, f"{module.name}.{name} has no row in the zoo"
 
@@ -107,7 +112,10 @@ def test_builders_speak_as_keras_applications_do(name):
     path, function = builder.args
     function = getattr(importlib.import_module(f"kcv.models.{path}"), function)
     names = list(inspect.signature(function).parameters)
-    assert names[:4] == ["input_shape", "classes", "classifier_activation", "weights"]
+    expected = ["input_shape", "classes", "classifier_activation", "weights"]
+    if zoo.ZOO[name].task == "detection":
+        expected.remove("classifier_activation")  # scores are logits
+    assert names[: len(expected)] == expected
 
 
 @pytest.mark.parametrize(("name", "shape"), EACH)

@@ -9,7 +9,8 @@ kept), answers.png with what the int8 file says of test images, and with
 --results_dir the row of the model table. Quantisation-aware training is compared with
 as many further float epochs, for those alone help, too. What is judged depends on the
 task: the accuracy of a classifier, the share of things that a localiser names and finds
-(IoU of 0.5), 1 - the equal error rate of a verifier, whose embeddings are exported.
+(IoU of 0.5), the average precision of a detector at that IoU, 1 - the equal error rate
+of a verifier, whose embeddings are exported.
 """
 
 import math

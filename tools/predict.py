@@ -5,8 +5,9 @@ r"""Says what images show, with a .tflite file of kcv.export.
 Half a second for the first image. Takes files, folders (with all folders in them) and
 patterns. --json prints one JSON object a line; --output_dir draws each answer below
 its image. An image that cannot be read is one line on stderr, the others are answered,
-and the exit code is 1. A classifier names classes, a localiser one class and its box; a
-verifier compares the first image with each of the others.
+and the exit code is 1. A classifier names classes, a localiser one class and its box, a
+detector everything with its boxes (x1, y1, x2, y2 in pixels); a verifier compares the
+first image with each of the others.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from kcv.tools import script
 
 _MODEL = flags.DEFINE_string("model", None, "The .tflite file.")
 _TOP_K = flags.DEFINE_integer("top_k", 5, "Classes an image.", lower_bound=1)
+_LEAST = flags.DEFINE_float("least_score", 0.5, "Of a detection.", 0, 1)
 _THREADS = flags.DEFINE_integer("threads", 1, "CPU threads.", lower_bound=1)
 _XNNPACK = flags.DEFINE_bool("xnnpack", True, "False uses LiteRT's own kernels.")
 _DELEGATES = flags.DEFINE_list("delegates", [], "Libraries, as libedgetpu.so.1.")
@@ -80,7 +82,9 @@ def main(argv):
 
 
 def answer(model, image):
-    """What a classifier or a localiser says, as a list of predictions."""
+    """What a model says of an image, as a list of predictions."""
+    if model.model.task == "detection":
+        return model.predict(image, _LEAST.value)
     if model.model.task == "localisation":
         return [model.predict(image)]
     return model.predict(image, _TOP_K.value)
@@ -138,7 +142,9 @@ def _write_picture(path, task, image, predictions):
     from kcv.edge import draw  # Pillow's drawing and fonts take a while to import
 
     stream = io.BytesIO()
-    if task == "localisation":
+    if task == "detection":
+        picture = draw.detection(image, predictions)
+    elif task == "localisation":
         picture = draw.localisation(image, *predictions)
     else:
         picture = draw.classification(image, predictions)

@@ -84,11 +84,17 @@ def train_phase(
         )
 
 
-def build(**options):
-    """Builds the model of --model in the arithmetic of --precision, for training."""
+def build(exact=("predictions",), **options):
+    """Builds the model of --model in the arithmetic of --precision, for training.
+
+    Args:
+        exact: names of layers that stay in float32, as for exact probabilities.
+        **options: of the builder.
+    """
     keras.mixed_precision.set_dtype_policy(_F.precision)
     model = zoo.build(_F.model, **options)
-    model.get_layer("predictions").dtype_policy = "float32"  # exact probabilities
+    for name in exact:
+        model.get_layer(name).dtype_policy = "float32"
     return model
 
 

@@ -4,7 +4,9 @@ Papers: S. Ren et al., "Faster R-CNN", 2015, eq. 2, https://arxiv.org/abs/1506.0
 (dx, dy, dw, dh, from R. Girshick et al., "Rich feature hierarchies", 2014, appendix C);
 W. Liu et al., "SSD", 2016, https://arxiv.org/abs/1512.02325 (its code divides by
 "variances"; the weights 10, 10, 5, 5 of Fast R-CNN's code are their inverses);
-J. Redmon, A. Farhadi, "YOLO9000", 2017, section 2, https://arxiv.org/abs/1612.08242
+J. Redmon et al., "You Only Look Once", 2016, section 2,
+https://arxiv.org/abs/1506.02640; J. Redmon, A. Farhadi, "YOLO9000", 2017, section 2,
+https://arxiv.org/abs/1612.08242
 
 Offsets may come in half precision; boxes are float32.
 """
@@ -19,7 +21,8 @@ NO_VARIANCES = (1.0, 1.0, 1.0, 1.0)  # Faster R-CNN's proposals
 SSD_VARIANCES = (0.1, 0.1, 0.2, 0.2)  # SSD; Fast R-CNN's second stage
 # No box becomes more than 62.5 times its anchor: early in training, exp overflows.
 MAX_LOG = math.log(1000 / 16)
-SMALLEST = 1e-6  # side of what has none, so that logarithms are finite
+# The side of what has none, so that logarithms and slopes of roots are finite.
+SMALLEST = 1e-6
 
 
 def encode(boxes, anchors, variances=NO_VARIANCES):
@@ -101,6 +104,49 @@ def decode_sigmoid(offsets, anchors, stride, max_log=MAX_LOG):
     centre = centre + (ops.sigmoid(offsets[..., :2]) - 0.5) * stride
     size = size * ops.exp(ops.minimum(offsets[..., 2:], max_log))
     return cxcywh_to_xyxy(ops.concatenate([centre, size], axis=-1))
+
+
+def encode_roots(boxes, cells, image_size):
+    """YOLO's targets: places within the cell and roots of the sides.
+
+    Args:
+        boxes: float (..., n, 4), x1, y1, x2, y2 in pixels.
+        cells: float (..., n, 4), likewise, those that the boxes' centres lie in.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        float (..., n, 4): x and y of the centre within the cell, 0..1, and the roots of
+        width and height in sides of the image.
+    """
+    boxes, cells = as_float(boxes, cells)
+    centre, size = _parts(boxes)
+    corner, side = cells[..., :2], cells[..., 2:] - cells[..., :2]
+    shares = size / _width_and_height(image_size, size.dtype)
+    return ops.concatenate([(centre - corner) / side, ops.sqrt(shares)], axis=-1)
+
+
+def decode_roots(offsets, cells, image_size):
+    """The boxes that YOLO's head answers; the inverse of `encode_roots`.
+
+    Args:
+        offsets: float (..., n, 4).
+        cells: float (..., n, 4), x1, y1, x2, y2 in pixels.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        float (..., n, 4), x1, y1, x2, y2 in pixels, not clipped.
+    """
+    offsets, cells = as_float(offsets, cells)
+    corner, side = cells[..., :2], cells[..., 2:] - cells[..., :2]
+    centre = corner + offsets[..., :2] * side
+    whole = _width_and_height(image_size, offsets.dtype)
+    size = ops.square(offsets[..., 2:]) * whole
+    return cxcywh_to_xyxy(ops.concatenate([centre, size], axis=-1))
+
+
+def _width_and_height(image_size, dtype):
+    height, width = image_size
+    return ops.convert_to_tensor([width, height], dtype)
 
 
 def _parts(boxes):

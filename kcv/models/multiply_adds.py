@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import layers
 
 from kcv.layers.class_token import ClassToken
@@ -47,6 +48,17 @@ def _calls(model):
     return [node for node in nodes if not node.is_input]
 
 
+def _of_size(model, inputs):
+    """A model of any size at the size of one call; its weights have no values."""
+    if all(None not in x.shape[1:] for x in model.inputs):
+        return model
+    images = [keras.Input(x.shape[1:]) for x in inputs]
+    with keras.StatelessScope(initialize_variables=False):
+        return keras.models.clone_model(
+            model, input_tensors=images if len(images) > 1 else images[0]
+        )
+
+
 def _of_call(layer, inputs, outputs):
     if hasattr(layer, "multiply_adds"):
         shapes = [x.shape for x in inputs]
@@ -54,7 +66,7 @@ def _of_call(layer, inputs, outputs):
     if not layer.weights or isinstance(layer, _COST_NOTHING):
         return 0
     if hasattr(layer, "_nodes_by_depth"):  # a model inside the model
-        return multiply_adds(layer)
+        return multiply_adds(_of_size(layer, inputs))
     shape = outputs[0].shape[1:]
     if None in shape:
         raise ValueError(f"layer {layer.name!r} has no fixed output size: {shape}")

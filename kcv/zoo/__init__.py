@@ -6,7 +6,7 @@ of its model when it is called. The rows of a task are a file of this folder.
 
 from typing import TYPE_CHECKING
 
-from kcv.zoo import classification, foundations, mobile
+from kcv.zoo import classification, detection, foundations, mobile
 from kcv.zoo.entry import Entry
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ZOO", "Entry", "build", "entry", "names"]
 
-ZOO = foundations.ROWS | classification.ROWS | mobile.ROWS
+ZOO = foundations.ROWS | classification.ROWS | mobile.ROWS | detection.ROWS
 
 
 def names(task) -> list[str]:

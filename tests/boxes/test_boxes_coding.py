@@ -43,6 +43,34 @@ def test_yolo_never_leaves_its_cell():
     assert (centres >= low - 0.01).all() and (centres <= low + 16.01).all()
 
 
+def test_roots_by_pencil():
+    """Cell 32..64 of an image 64 x 96: a quarter of its width, a half of its height."""
+    cell, box = np.float32([[32, 0, 64, 32]]), np.float32([[28, 8, 52, 40]])
+    wanted = coding.encode_roots(box, cell, (64, 96))
+    expected = [[0.25, 0.75, 0.5, np.sqrt(0.5)]]
+    np.testing.assert_allclose(wanted, expected, rtol=1e-6)
+    decoded = coding.decode_roots(wanted, cell, (64, 96))
+    np.testing.assert_allclose(decoded, box, rtol=1e-5)
+    negative = expected * np.array([1, 1, -1, -1])  # no box is turned inside out
+    decoded = coding.decode_roots(negative, cell, (64, 96))
+    np.testing.assert_allclose(decoded, box, rtol=1e-5)
+
+
+@settings(max_examples=8)
+@given(
+    arrays("float32", (6, 2), elements=st.floats(0, 31.5, width=32)),
+    arrays("float32", (6, 2), elements=st.floats(0.125, 300, width=32)),
+)
+def test_roots_are_inverses(places, sizes):
+    cells = anchors.grid((2, 3), 32, [(32, 32)])
+    centres = cells[:, :2] + places
+    boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])
+    offsets = np.asarray(coding.encode_roots(boxes, cells, (64, 96)))
+    assert (offsets[:, :2] > -1e-3).all() and (offsets[:, :2] < 1).all()
+    decoded = coding.decode_roots(offsets, cells, (64, 96))
+    np.testing.assert_allclose(decoded, boxes, atol=1e-2, rtol=1e-4)
+
+
 @settings(max_examples=8)
 @given(
     arrays("float32", (6, 2), elements=coordinates),
@@ -75,6 +103,11 @@ def test_empty_slots_give_finite_offsets_and_gradients():
             offsets = coding.encode(x, anchor)
         assert np.isfinite(offsets).all()
         assert np.isfinite(tape.gradient(offsets, x)).all()
+    with tf.GradientTape() as tape:
+        tape.watch(nothing)
+        offsets = coding.encode_roots(nothing, ANCHORS[:1], (64, 96))
+    assert np.isfinite(offsets).all()
+    assert np.isfinite(tape.gradient(offsets, nothing)).all()
 
 
 def test_answers_in_half_precision():
@@ -84,6 +117,7 @@ def test_answers_in_half_precision():
     for decoded in (
         coding.decode(zeros, anchor),
         coding.decode_sigmoid(zeros, anchor, 8),
+        coding.decode_roots(zeros + [0.5, 0.5, 1, 1], anchor, (30, 10)),
     ):
         assert decoded.dtype == "float32"
         np.testing.assert_array_equal(decoded, np.stack([anchor] * 2))

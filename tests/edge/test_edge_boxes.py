@@ -108,6 +108,14 @@ def test_decode_sigmoid_by_pencil():
     np.testing.assert_allclose(wild, [[59, 22, 69, 42]], atol=1e-4)
 
 
+def test_decode_roots_by_pencil():
+    """Cell 32..64 of an image 64 x 96: a quarter of its width, a half of its height."""
+    cells = np.float32([[32, 0, 64, 32]])
+    found = ours.decode_roots([[0.25, 0.75, -0.5, 0.5**0.5]], cells, (64, 96))
+    np.testing.assert_allclose(found, [[28, 8, 52, 40]], rtol=1e-6)
+    assert found.dtype == "float32"
+
+
 def test_decode_equals_the_library():
     coding = pytest.importorskip("kcv.boxes.coding")
     anchors, offsets = some(50), RNG.normal(size=(50, 4)).astype("float32")
@@ -117,6 +125,9 @@ def test_decode_equals_the_library():
         np.testing.assert_allclose(found, expected, atol=1e-3)
     expected = coding.decode_sigmoid(offsets, anchors, 16)
     found = ours.decode_sigmoid(offsets, anchors, 16)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    expected = coding.decode_roots(offsets, anchors, (70, 110))
+    found = ours.decode_roots(offsets, anchors, (70, 110))
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert ours.MAX_LOG == coding.MAX_LOG
 

@@ -1,7 +1,8 @@
-"""Localiser and verifier small enough to check with NumPy, written without TensorFlow.
+"""Localiser, detector and verifier small enough to check with NumPy, written without TensorFlow.
 
 The localiser is tiny_tflite's classifier with a second head beside it: boxes =
-flatten(images) @ kernel + bias. The verifier is that head alone, of any width.
+flatten(images) @ kernel + bias. The verifier is that head alone, of any width. The detector gives the same answers
+at its anchors for every picture.
 """
 
 import json
@@ -82,6 +83,29 @@ def localiser(
     flat = heads(kernels, biases, io_dtype, steps)
     outputs = {"boxes": 4, "probabilities": 4}
     return write(path, task, flat, outputs, io_dtype, **changes)
+
+
+def detector(path, outputs, decoding, labels, **changes):
+    """A detector that answers with `outputs`, {name: array of one image}."""
+    kernel, _ = tiny_tflite.weights(SHAPE)
+    graph = tiny_tflite._Graph()
+    images = graph.tensor("images", (1, *SHAPE), "float32")
+    made, described = {}, {}
+    for name, values in outputs.items():
+        flat = np.ravel(values)
+        nothing = np.zeros((len(flat), kernel.shape[0]))
+        weights = graph.tensor(f"{name}_w", nothing.shape, "float32", data=nothing)
+        shift = graph.tensor(f"{name}_b", flat.shape, "float32", data=flat)
+        row = graph.tensor(f"{name}_s", (1, len(flat)), "float32")
+        graph.fully_connected(images, weights, shift, row)
+        made[name] = graph.reshape(row, name, (1, *np.shape(values)))
+        described[name] = {"shape": [1, *np.shape(values)], "dtype": "float32"}
+    flat = graph.finish({"images": images}, made)
+    kcv_json = tiny_tflite.description(flat, SHAPE, task="detection", labels=labels)
+    kcv_json["signature"]["outputs"] = described
+    kcv_json |= {"decoding": decoding, **changes}
+    path.write_bytes(tiny_tflite.pack(flat, kcv_json))
+    return path
 
 
 def verifier(path, io_dtype="float32", width=6, threshold=0.4, **changes):

@@ -162,6 +162,13 @@ class _Graph:
         kind = schema.BuiltinOptions.SoftmaxOptions
         self._operator(CODES.SOFTMAX, [source], target, kind, options, version=2)
 
+    def reshape(self, source, name, shape):
+        """A tensor of float values in another shape."""
+        wanted = self.tensor(f"{name}_shape", (len(shape),), "int32", data=shape)
+        made = self.tensor(name, shape, "float32")
+        self._operator(CODES.RESHAPE, [source, wanted], made)
+        return made
+
     def _operator(self, code, inputs, output, kind=0, options=None, version=1):
         entry = schema.OperatorCodeT()
         entry.builtinCode, entry.version = code, version

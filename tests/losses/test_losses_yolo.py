@@ -7,14 +7,8 @@ from slow_yolo import SHAPES, SIZE, TERMS, slow_v1, slow_v2
 
 from kcv.boxes.anchors import grid
 from kcv.boxes.coding import decode_sigmoid
-from kcv.losses.yolo import (
-    yolo_v1_boxes,
-    yolo_v1_loss,
-    yolo_v1_objects,
-    yolo_v1_offsets,
-    yolo_v2_loss,
-    yolo_v2_objects,
-)
+from kcv.losses.yolo_v1 import yolo_v1_loss
+from kcv.losses.yolo_v2 import yolo_v2_loss
 
 CELLS = grid((2, 3), 32, [(32, 32)] * 2)
 ANCHORS = grid((2, 3), 32, SHAPES)
@@ -129,36 +123,6 @@ def test_v2_by_pencil():
         outputs["offsets"][0, 0, 2:] = np.log([40 / 16, share * 20 / 16])
         found = yolo_v2_loss(boxes, classes, outputs, ANCHORS, SIZE)
         np.testing.assert_allclose(found["background"], [others / 8], rtol=1e-5)
-
-
-def test_offsets_and_boxes_are_inverses():
-    rng, _, _ = world(0)
-    cells = grid((2, 3), 32, [(32, 32)])
-    centres, half = (
-        cells[:, :2] + rng.uniform(0, 32, (6, 2)),
-        rng.uniform(1, 20, (6, 2)),
-    )
-    boxes = np.concatenate([centres - half, centres + half], -1)
-    offsets = yolo_v1_offsets(boxes, cells, SIZE)
-    assert np.all(np.asarray(offsets)[:, :2] >= 0) and np.all(offsets < 1)
-    np.testing.assert_allclose(yolo_v1_boxes(offsets, cells, SIZE), boxes, atol=1e-3)
-
-
-def test_who_is_to_find_what():
-    """Two objects in cell 1: the first slot's. A centre on an edge is the right cell's.
-
-    Empty slots, boxes without area or with x2 < x1 and y2 < y1, and centres outside of
-    the image are nobody's.
-    """
-    boxes = np.float32([
-        [40, 10, 60, 30], [42, 12, 62, 28], [54, 40, 74, 60], [0, 0, 20, 20],
-        [10, 10, 10, 30], [90, 10, 120, 30], [28, 28, 8, 16],
-    ])[None]  # fmt: skip
-    classes = np.int32([[3, 1, 0, -1, 2, 2, 2]])
-    cells = yolo_v1_objects(boxes, classes, CELLS[::2])
-    np.testing.assert_array_equal(cells, [[-1, 0, -1, -1, -1, 2]])
-    anchors = np.asarray(yolo_v2_objects(boxes, classes, ANCHORS))[0]
-    assert {i: k for i, k in enumerate(anchors) if k >= 0} == {3: 0, 15: 2}
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -6,8 +6,7 @@ import pytest
 from residual_checks import count, pictures, randomize, shapes_only
 
 from kcv.boxes.clusters import iou_of_sizes
-from kcv.boxes.coding import decode_sigmoid
-from kcv.losses.yolo import yolo_v1_boxes
+from kcv.boxes.coding import decode_roots, decode_sigmoid
 from kcv.models.detection.yolo_v1 import FULL, POOL, TINY, yolo_v1, yolo_v1_anchors
 from kcv.models.detection.yolo_v2 import (
     VOC_SHAPES,
@@ -191,7 +190,7 @@ def test_planted_signal_comes_out_in_its_cell_v1():
     layer.set_weights([np.zeros(layer.kernel.shape), offsets.ravel()])
     found = model(pictures(1, (64, 96)))["offsets"]
     cells = yolo_v1_anchors((64, 96, 3), stride=32)
-    boxes = np.asarray(yolo_v1_boxes(found, cells, (64, 96)))[0]
+    boxes = np.asarray(decode_roots(found, cells, (64, 96)))[0]
     assert np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1)).tolist() == [11]
     x, y = 64 + 8, 32 + 16
     np.testing.assert_allclose(boxes[11], [x - 24, y - 8, x + 24, y + 8], rtol=1e-5)

@@ -74,7 +74,7 @@ def yolo_v1(
         order of `yolo_v1_anchors`. The first two are learned by squares: they are
         probabilities and IoU themselves, not logits. Offsets are the centre within
         its cell, 0..1, and roots of the sides in sides of the image; see
-        `kcv.losses.yolo.yolo_v1_boxes`.
+        `kcv.boxes.coding.decode_roots`.
 
     Raises:
         ValueError: no such variant or stride, or a side is no multiple of it.

@@ -1,0 +1,79 @@
+"""From what a detector of one stage answers at its anchors to boxes with scores.
+
+What a builder's outputs mean is written down in a `Decoding`, once: training, the
+export and the device read it. `kcv.edge.detect` answers the same in NumPy.
+"""
+
+from typing import NamedTuple
+
+from keras import ops
+
+from kcv.boxes import coding
+from kcv.boxes.formats import clip
+
+SCORES = {
+    "softmax": "logits of a softmax, the background first",
+    "sigmoid": "logits, for a sigmoid each",
+    "objectness": "logits of a softmax without background, times sigmoid(objectness)",
+    "confidence": "probabilities of a cell's classes, times its boxes' objectness",
+}
+OFFSETS = {
+    "log": "of kcv.boxes.coding.encode",
+    "sigmoid": "of kcv.boxes.coding.encode_sigmoid",
+    "roots": "of kcv.boxes.coding.encode_roots",
+}
+
+
+class Decoding(NamedTuple):
+    """How outputs become boxes.
+
+    Args:
+        scores: a key of SCORES.
+        offsets: a key of OFFSETS.
+        anchors: float32 (n, 4), x1, y1, x2, y2 in pixels of the model's image.
+        image_size: (height, width), pixels.
+        variances: of "log", what offsets are divided by.
+        stride: of "sigmoid", side of a cell in pixels.
+    """
+
+    scores: str
+    offsets: str
+    anchors: object
+    image_size: tuple[int, int]
+    variances: tuple[float, float, float, float] = coding.NO_VARIANCES
+    stride: int = 0
+
+
+def decode(decoding: Decoding, outputs):
+    """Boxes and the probability of every class, without the background.
+
+    Args:
+        decoding: of the model.
+        outputs: {"scores": ..., "offsets": (batch, n, 4)[, "objectness": (batch, n)]}
+            of the model.
+
+    Returns:
+        boxes float32 (batch, n, 4), x1, y1, x2, y2 in pixels within the image, and
+        scores float32 (batch, n, classes), 0..1.
+    """
+    scores = ops.cast(outputs["scores"], "float32")
+    offsets = ops.cast(outputs["offsets"], "float32")
+    anchors = ops.convert_to_tensor(decoding.anchors, "float32")
+    if decoding.scores == "softmax":
+        scores = ops.softmax(scores)[..., 1:]
+    elif decoding.scores == "sigmoid":
+        scores = ops.sigmoid(scores)
+    else:
+        objectness = ops.cast(outputs["objectness"], "float32")[..., None]
+        if decoding.scores == "objectness":
+            scores = ops.softmax(scores) * ops.sigmoid(objectness)
+        else:
+            boxes_per_cell = objectness.shape[1] // scores.shape[1]
+            scores = ops.repeat(scores, boxes_per_cell, axis=1) * objectness
+    if decoding.offsets == "log":
+        boxes = coding.decode(offsets, anchors, decoding.variances)
+    elif decoding.offsets == "sigmoid":
+        boxes = coding.decode_sigmoid(offsets, anchors, decoding.stride)
+    else:
+        boxes = coding.decode_roots(offsets, anchors, decoding.image_size)
+    return clip(boxes, decoding.image_size), scores

@@ -1,0 +1,241 @@
+"""What the training loop needs to know about detectors of one stage."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kcv.boxes import coding, nms, targets
+from kcv.boxes.decoding import Decoding, decode
+from kcv.losses.detection import multibox_loss, retinanet_loss
+from kcv.losses.yolo_v1 import yolo_v1_loss
+from kcv.losses.yolo_v2 import yolo_v2_loss
+from kcv.metrics.coco import CocoMetric
+from kcv.train import run_folder
+from kcv.viz.detected import save_detected
+
+KEYS = ("boxes", "classes", "crowd")  # of a batch: what is to be found
+# As COCO's evaluation has it; the device takes fewer.
+LEAST_SCORE, MOST = 0.01, 100
+PRECISIONS = ("ap", "ap50", "ap75")
+SAMPLES = 12  # pictures in samples.png
+
+
+class Method(NamedTuple):
+    """How a family of detectors learns and answers.
+
+    Args:
+        scores: see Decoding.
+        offsets: see Decoding.
+        losses: function (decoding, batch, outputs) -> {"name": (b,)}.
+        variances: see Decoding.
+        targets: function (decoding, batch) -> int (b, n), the class that each anchor
+            answers for, matching.BACKGROUND or matching.IGNORED; for pictures.
+    """
+
+    scores: str
+    offsets: str
+    losses: Callable
+    variances: tuple[float, float, float, float] = coding.NO_VARIANCES
+    targets: Callable | None = None
+
+
+def _ssd_targets(decoding, batch):
+    truth = (batch["boxes"], batch["classes"])
+    return targets.ssd_targets(decoding.anchors, *truth, crowd=batch["crowd"] > 0)
+
+
+def _ssd_losses(decoding, batch, outputs):
+    found = _ssd_targets(decoding, batch)
+    answers = (outputs["scores"], outputs["offsets"])
+    # An image without objects teaches, too: what is none.
+    return multibox_loss(found.classes, found.offsets, *answers, at_least=3)
+
+
+def _retinanet_targets(decoding, batch):
+    truth = (batch["boxes"], batch["classes"])
+    return targets.retinanet_targets(decoding.anchors, *truth, crowd=batch["crowd"] > 0)
+
+
+def _retinanet_losses(decoding, batch, outputs):
+    found = _retinanet_targets(decoding, batch)
+    answers = (outputs["scores"], outputs["offsets"])
+    return retinanet_loss(found.classes, found.offsets, *answers)
+
+
+def _cells(batch):
+    """Boxes and classes for YOLO, which knows no crowds: they teach nothing."""
+    classes = ops.where(batch["crowd"] > 0, -1, ops.cast(batch["classes"], "int32"))
+    return batch["boxes"], classes
+
+
+def _yolo_v1_losses(decoding, batch, outputs):
+    places = (decoding.anchors, decoding.image_size)
+    return yolo_v1_loss(*_cells(batch), outputs, *places)
+
+
+def _yolo_v2_losses(decoding, batch, outputs):
+    places = (decoding.anchors, decoding.image_size, decoding.stride)
+    return yolo_v2_loss(*_cells(batch), outputs, *places)
+
+
+METHODS = {
+    "ssd": Method(
+        "softmax",
+        "log",
+        _ssd_losses,
+        coding.SSD_VARIANCES,
+        lambda decoding, batch: _ssd_targets(decoding, batch).classes,
+    ),
+    "retinanet": Method(
+        "sigmoid",
+        "log",
+        _retinanet_losses,
+        targets=lambda decoding, batch: _retinanet_targets(decoding, batch).classes,
+    ),
+    "yolo_v1": Method("confidence", "roots", _yolo_v1_losses),
+    "yolo_v2": Method("objectness", "sigmoid", _yolo_v2_losses),
+}
+
+
+def decoding_of(entry, image_shape, shapes=None) -> Decoding:
+    """The `Decoding` of a model of the zoo.
+
+    Args:
+        entry: its row.
+        image_shape: (height, width, channels) of its images.
+        shapes: (k, 2), width and height of anchors that were found by clustering, in
+            pixels; None for the model's own.
+    """
+    method = METHODS[entry.method]
+    options = {} if shapes is None else {"shapes": shapes}
+    return Decoding(
+        method.scores,
+        method.offsets,
+        entry.anchors(input_shape=tuple(image_shape), **options),
+        tuple(image_shape[:2]),
+        method.variances,
+        entry.stride,
+    )
+
+
+def detector_losses(method: str, decoding: Decoding):
+    """Makes the `losses(model, batch, training)` of a detector, for `loop.train`.
+
+    Args:
+        method: a key of METHODS.
+        decoding: of the model.
+    """
+
+    def losses(model, batch, training):
+        outputs = model(batch["images"], training=training)
+        return METHODS[method].losses(decoding, batch, outputs), {}
+
+    return losses
+
+
+def detect(decoding: Decoding, outputs, score_threshold=LEAST_SCORE, most=MOST):
+    """What a model has found, as `CocoMetric` takes it.
+
+    Args:
+        decoding: of the model.
+        outputs: of the model, see `kcv.boxes.decoding.decode`.
+        score_threshold: only higher scores count.
+        most: how many detections at most.
+
+    Returns:
+        {"boxes": (b, most, 4), "scores": (b, most), "classes": int32 (b, most)}, by
+        falling score; class -1 where there are fewer.
+    """
+    boxes, scores = decode(decoding, outputs)
+    found = nms.detections(
+        boxes,
+        scores,
+        score_threshold=score_threshold,
+        output_size=most,
+        candidates=4 * most,
+    )
+    return {name: found[name] for name in ("boxes", "scores", "classes")}
+
+
+def average_precisions(answer, data, classes: int, kind="boxes") -> dict:
+    """COCO's average precisions of all batches.
+
+    Args:
+        answer: function (images) -> detections, as of `detect`.
+        data: batches.
+        classes: number of classes.
+        kind: of `CocoMetric`.
+
+    Returns:
+        {"ap", "ap50", "ap75"}, 0..1.
+    """
+    metric = CocoMetric(kind, classes)
+    for batch in data:
+        found = {key: np.asarray(x) for key, x in answer(batch["images"]).items()}
+        metric.update({key: np.asarray(batch[key]) for key in KEYS}, found)
+    return {name: metric.result()[name] for name in PRECISIONS}
+
+
+def make_evaluate(model, decoding, data: Callable, classes: int):
+    """Returns a function () -> dict of average precisions, traced once.
+
+    Args:
+        model: the detector.
+        decoding: of the model.
+        data: function () -> batches.
+        classes: number of classes.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def answer(images):
+        return detect(decoding, model(images, training=False))
+
+    return lambda: average_precisions(answer, data(), classes)
+
+
+def guess(data, classes: int) -> dict:
+    """Average precisions of one who answers with the objects of the image before."""
+    truths = {key: [] for key in KEYS}
+    for batch in data:
+        for key in KEYS:
+            truths[key].append(np.asarray(batch[key]))
+    truths = {key: np.concatenate(values) for key, values in truths.items()}
+    answers = {key: np.roll(truths[key], 1, axis=0) for key in ("boxes", "classes")}
+    answers["scores"] = np.ones(answers["classes"].shape)
+    metric = CocoMetric("boxes", classes)
+    metric.update(truths, answers)
+    return {name: metric.result()[name] for name in PRECISIONS}
+
+
+def write_results(model, decoding, data: Callable, history, folder, facts: dict):
+    """Measures a trained detector and writes everything a run leaves behind.
+
+    Writes model.keras, metrics.json, history.csv and the pictures curves.png and
+    samples.png.
+
+    Args:
+        model: the trained model.
+        decoding: of the model.
+        data: function () -> batches of the test split.
+        history: of `loop.train`.
+        folder: where to write.
+        facts: joins metrics.json; "labels" and "pixel_range" are needed here.
+
+    Returns:
+        {"ap", "ap50", "ap75"} of the test split.
+    """
+    names = facts["labels"]
+    scores = make_evaluate(model, decoding, data, len(names))()
+    blind = {f"baseline_{k}": v for k, v in guess(data(), len(names)).items()}
+    run_folder.write(folder, model, history, facts, scores | blind)
+    batch = next(iter(data()))
+    batch = {key: np.asarray(value[:SAMPLES]) for key, value in batch.items()}
+    found = detect(decoding, model(batch["images"], training=False))
+    truths = {key: batch[key] for key in ("boxes", "classes")}
+    found = {key: np.asarray(value) for key, value in found.items()}
+    places = (names, folder / "samples.png", facts["pixel_range"])
+    save_detected(batch["images"], found, truths, *places)
+    return scores
