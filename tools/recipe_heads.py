@@ -4,10 +4,11 @@ from kcv.tools import tables
 
 SCRIPTS = {  # by task
     "classification": "train_classifier",
+    "detection": "train_detector",
     "localisation": "train_localiser",
     "verification": "train_verifier",
 }
-_WORDS = {"one_minus_eer": "1 - EER"}
+_WORDS = {"one_minus_eer": "1 - EER", "ap50": "AP50"}
 
 
 def with_head(text, result):

@@ -52,11 +52,12 @@ def _of_size(model, inputs):
     """A model of any size at the size of one call; its weights have no values."""
     if all(None not in x.shape[1:] for x in model.inputs):
         return model
-    images = [keras.Input(x.shape[1:]) for x in inputs]
+    fixed = [
+        keras.Input(x.shape[1:], name=own.name) for own, x in zip(model.inputs, inputs)
+    ]
+    fixed = keras.tree.pack_sequence_as(model.input, fixed)
     with keras.StatelessScope(initialize_variables=False):
-        return keras.models.clone_model(
-            model, input_tensors=images if len(images) > 1 else images[0]
-        )
+        return keras.models.clone_model(model, input_tensors=fixed)
 
 
 def _of_call(layer, inputs, outputs):

@@ -7,12 +7,8 @@ from residual_checks import count, pictures, randomize, shapes_only
 
 from kcv.boxes import anchors
 from kcv.boxes.coding import decode
-from kcv.models.detection.retinanet import (
-    BODIES,
-    SCALED_BODIES,
-    retinanet,
-    retinanet_anchors,
-)
+from kcv.models.detection.bodies import BODIES
+from kcv.models.detection.retinanet import retinanet, retinanet_anchors
 
 THIN = {"body": "mobilenet_v1", "alpha": 0.25, "filters": 8, "convolutions": 1}
 
@@ -169,7 +165,7 @@ def test_bodies(body):
     with shapes_only():
         model = retinanet((64, 64, 3), 3, body=body, filters=8, convolutions=1)
     assert shapes(model)["scores"] == (None, 9 * (64 + 16 + 4 + 1 + 1), 3)
-    assert body in (*BODIES, *SCALED_BODIES)
+    assert body in BODIES
 
 
 @pytest.mark.parametrize(
@@ -183,6 +179,7 @@ def test_bodies(body):
         ({"levels": ()}, "levels must follow each other"),
         ({"p6_from": "C4"}, "p6_from must be 'P5' or 'C5', got 'C4'"),
         ({"size": (70, 64), "body": "vgg16"}, "makes C3 of 8x8, anchors need 9x8"),
+        ({"size": (96, 96), "body": "inception_v3"}, "of 32, not .*, or another"),
         ({"size": (31, 64)}, "at least 32 pixels"),
     ],
 )

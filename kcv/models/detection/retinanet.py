@@ -8,7 +8,6 @@ Differs from the paper: P6 is made of P5 and not of C5, as in later code, which 
 normalisations are trained like all else; the authors froze them.
 """
 
-import functools
 import math
 
 import keras
@@ -16,31 +15,10 @@ import numpy as np
 from keras import layers
 
 from kcv.boxes import anchors
-from kcv.models.classification.densenet import densenet_features
-from kcv.models.classification.inception_v2 import inception_v2_features
-from kcv.models.classification.mobilenet_v1 import mobilenet_v1_features
-from kcv.models.classification.mobilenet_v2 import mobilenet_v2_features
-from kcv.models.classification.mobilenet_v3 import (
-    mobilenet_v3_large_features,
-    mobilenet_v3_small_features,
-)
-from kcv.models.classification.resnet import BLOCKS, resnet_features
-from kcv.models.classification.vgg import vgg_features
+from kcv.models.detection.bodies import body_features, body_of
 from kcv.models.detection.fpn import FILTERS, add_strided_levels, fpn
 from kcv.models.image_input import image_input
 
-# Name -> function (images) -> {"C1": ..., "C5": ...}.
-BODIES = {f"resnet{n}": functools.partial(resnet_features, depth=n) for n in BLOCKS}
-BODIES["densenet121"] = densenet_features
-# Of any width: these also take `alpha`.
-SCALED_BODIES = {
-    "inception_v2": inception_v2_features,
-    "mobilenet_v1": mobilenet_v1_features,
-    "mobilenet_v2": mobilenet_v2_features,
-    "mobilenet_v3_large": mobilenet_v3_large_features,
-    "mobilenet_v3_small": mobilenet_v3_small_features,
-    "vgg16": vgg_features,
-}
 CONVOLUTIONS = 4  # of each head, before the last one
 PRIOR = 0.01  # pi of section 4.1: what an untrained head thinks of every anchor
 
@@ -56,8 +34,8 @@ def retinanet(
         input_shape: (height, width, channels) of one image, at least 32x32.
         classes: number of classes; there is none for the background.
         weights: None or the path of a `.weights.h5` or `.keras` file of this model.
-        body: a key of BODIES or SCALED_BODIES.
-        alpha: width multiplier of a body of SCALED_BODIES.
+        body: a key of `bodies.BODIES`, one that pads.
+        alpha: width multiplier, of a body that has one.
         levels: of the pyramid, one after the other, from 2 to 7; level l has the
             stride 2^l.
         anchors_per_place: as `retinanet_anchors` has them.
@@ -80,8 +58,8 @@ def retinanet(
     levels = _checked_levels(levels)
     if p6_from not in ("P5", "C5"):
         raise ValueError(f"p6_from must be 'P5' or 'C5', got {p6_from!r}")
-    images = image_input(input_shape, minimum=32)
-    features = _body(images, body, alpha)
+    images = image_input(input_shape, minimum=body_of(body, alpha).minimum)
+    features = body_features(images, body, alpha)
     used = {f"C{level}": features[f"C{level}"] for level in levels if level <= 5}
     _check_sizes(used, input_shape, body)
     pyramid = fpn(used, filters)
@@ -127,18 +105,6 @@ def retinanet_anchors(
     return np.concatenate(anchors.pyramid(input_shape[:2], levels, sides, ratios, base))
 
 
-def _body(images, body, alpha):
-    if body in SCALED_BODIES:
-        return SCALED_BODIES[body](images, alpha=alpha)
-    if body not in BODIES:
-        known = ", ".join((*BODIES, *SCALED_BODIES))
-        raise ValueError(f"no body {body!r}; known: {known}")
-    if alpha != 1:
-        known = ", ".join(SCALED_BODIES)
-        raise ValueError(f"{body} has no alpha, got {alpha}; these have: {known}")
-    return BODIES[body](images)
-
-
 def _head(filters, convolutions, outputs, bias, name):
     """Figure 3 c and d: one network, called on every level with the same weights."""
     x = maps = keras.Input((None, None, filters), name="maps")
@@ -170,12 +136,12 @@ def _checked_levels(levels):
 
 
 def _check_sizes(features, input_shape, body):
-    """Bodies whose poolings round down have no place for some anchors."""
+    """Bodies that round down or do not pad have no place for some anchors."""
     for name, maps in features.items():
         wanted = anchors.map_size(input_shape[:2], 2 ** int(name[1:]))
         if tuple(maps.shape[1:3]) != wanted:
             raise ValueError(
                 f"{body} makes {name} of {maps.shape[1]}x{maps.shape[2]}, anchors need "
                 f"{wanted[0]}x{wanted[1]}: take height and width in multiples of 32, "
-                f"not {input_shape}"
+                f"not {input_shape}, or another body"
             )
