@@ -86,6 +86,16 @@ def test_boxes_are_those_of_the_masks_and_nothing_hidden_is_told(difficulty, ind
     assert record["masks"].sum(axis=0).max(initial=0) <= 1
 
 
+def test_digits_are_those_of_detection_counted_from_zero():
+    config = views.config_of("digits", 64)
+    whole = views.record("detection", config, "train", 0, 3)
+    found = views.record("digits", config, "train", 0, 3)
+    names = [CLASSES[kind] for kind in whole["classes"]]
+    assert names == [f"digit_{kind}" for kind in found["classes"]]
+    np.testing.assert_array_equal(found["boxes"], whole["boxes"])
+    assert len(names) > 1 and views.VIEWS["digits"].class_names[7] == "7"
+
+
 def test_what_is_hardly_visible_is_too_difficult():
     found = records("detection", indices=range(60), occlusion=0.9, min_objects=10)
     crowd = np.concatenate([record["crowd"] for record in found])

@@ -71,6 +71,15 @@ def detection(config, split, seed, index):
     return {"images": drawn["images"], **objects, "masks": drawn["masks"][kept]}
 
 
+def scattered_digits(config, split, seed, index):
+    """Boxes of handwritten digits; nothing else is there."""
+    _, drawn = _draw(config, split, seed, index, "boxes")
+    _, objects = _objects(drawn)
+    first = scenes.CLASSES.index(scenes.DIGITS[0])
+    objects["classes"] = objects["classes"] - np.int32(first)
+    return _select(drawn, "images") | objects
+
+
 def segmentation(config, split, seed, index):
     """The class of every pixel."""
     return _draw(config, split, seed, index, "semantic")[1]

@@ -2,6 +2,7 @@
 
     classification   one big thing; labels
     detection        boxes, classes, crowd, masks
+    digits           handwritten digits over photographs: boxes, classes, crowd
     segmentation     semantic, 0 for the background
     scribbles        the same, in training only along scribbles, else 255
     points           the same, in training only at one pixel of each region, else 255
@@ -150,6 +151,15 @@ VIEWS = {
     ),
     "detection": View(
         view_records.detection, (*_OBJECTS, "masks"), scenes.CLASSES, _MIXED
+    ),
+    "digits": View(
+        view_records.scattered_digits,
+        _OBJECTS,
+        _DIGITS,
+        {
+            **{"categories": scenes.DIGITS, "people": (0, 0)},
+            **{"backgrounds": ("photograph",), "textures": ("plain",)},
+        },
     ),
     "segmentation": View(view_records.segmentation, *_SEMANTIC),
     "scribbles": View(view_records.scribbles, *_SEMANTIC),

@@ -1,0 +1,58 @@
+"""Two steps of every recipe of a detector's paper, on data of the same form."""
+
+import pathlib
+
+import programs
+import pytest
+from coco_squares import squares
+
+RECIPES = pathlib.Path(__file__).parents[2] / "tools" / "recipes"
+PAPER = sorted(
+    path.stem
+    for data in ("coco", "voc")
+    for path in RECIPES.glob(f"*_{data}.flags")
+    if "train_detector" in path.read_text()
+)
+SIZES = {"ssd300": 300}  # its six maps fit no smaller image
+RUN = """
+import sys, tempfile
+import keras
+import tensorflow as tf
+from absl import flags
+from kcv.tools import train_detector
+
+tf.config.run_functions_eagerly(True)  # a graph takes longer than two steps
+
+for line in sys.argv[1:]:
+    name, *overrides = line.split()
+    keras.backend.clear_session()
+    flags.FLAGS.unparse_flags()
+    with tempfile.TemporaryDirectory() as folder:
+        flags.FLAGS(["x", "--flagfile=tools/recipes/" + name + ".flags", *overrides,
+                     "--output_dir=" + folder])
+        train_detector.main(["x"])
+    for name_of in flags.FLAGS.get_key_flags_for_module("kcv.tools.train_detector"):
+        name_of.unparse()
+    print("trained", name, flush=True)
+"""
+
+
+def _command(name, data):
+    size = SIZES.get(name.rsplit("_", 1)[0], 64)
+    flags = "--batch_size=2 --epochs=1 --warmup_epochs=0 --notensorboard"
+    # A few images at the rate of many would explode.
+    return f"{name} {flags} --data={data} --image_size={size} --learning_rate=1e-6"
+
+
+def test_there_is_one_for_every_family():
+    assert len(PAPER) >= 6
+    assert {name.split("_")[0] for name in PAPER} >= {"ssd300", "retinanet", "yolo"}
+
+
+@pytest.mark.slow
+def test_two_steps(tmp_path):
+    data = squares(tmp_path / "data", {"train": 4, "val": 2, "test": 2})
+    commands = [_command(name, data) for name in PAPER]
+    done = programs.run("-c", RUN, *commands, cwd=RECIPES.parents[1])
+    trained = [x.split()[1] for x in done.stdout.splitlines() if x[:7] == "trained"]
+    assert trained == PAPER, done.stderr[-3000:]
