@@ -1,7 +1,8 @@
 """Detection: what is in the picture, and where; all of it.
 
-The network answers at its anchors; what its answers mean stands under "decoding" in
-kcv.json. Boxes are made of them here, in float, and suppressed where they overlap.
+The network answers at its anchors, or at proposals that it makes itself; what its
+answers mean stands under "decoding" in kcv.json. Boxes are made of them here, in float,
+and suppressed where they overlap.
 """
 
 import base64
@@ -17,7 +18,7 @@ from kcv.edge.image_model import ImageModel
 
 OBJECTNESS = ("objectness", "confidence")  # kinds of scores with such an output
 SCORES = ("softmax", "sigmoid", *OBJECTNESS)
-OFFSETS = ("log", "sigmoid", "roots")
+OFFSETS = ("log", "sigmoid", "roots", "regions")
 
 
 class Detected(NamedTuple):
@@ -42,9 +43,10 @@ class Decoding(NamedTuple):
     Args:
         scores: one of SCORES.
         offsets: one of OFFSETS.
-        anchors: float32 (n, 4), x1, y1, x2, y2 in pixels of the network's image.
+        anchors: float32 (n, 4), x1, y1, x2, y2 in pixels of the network's image; none
+            for "regions", which lie at the network's proposals.
         image_size: (height, width), pixels.
-        variances: what offsets of kind "log" are divided by.
+        variances: what offsets of kind "log" or "regions" are divided by.
         stride: side of a cell, pixels, where there are cells.
     """
 
@@ -74,7 +76,10 @@ class Detector:
         self.model = model
         image_size = tuple(model.inputs.get("images", {}).get("shape", ())[1:3])
         self.decoding = read_decoding(model, image_size)
+        of_regions = self.decoding.offsets == "regions"
         outputs = {"offsets": 3, "scores": 3}
+        if of_regions:
+            outputs = {"offsets": 4, "proposals": 3, "scores": 3}
         if self.decoding.scores in OBJECTNESS:
             outputs["objectness"] = 2
         self._runner = ImageModel(
@@ -82,7 +87,7 @@ class Detector:
         )
         self.image_shape = self._runner.image_shape  # (height, width, channels)
         count = self._runner.outputs["offsets"].shape[1]
-        if len(self.decoding.anchors) != count:
+        if not of_regions and len(self.decoding.anchors) != count:
             raise EdgeError(
                 f"{model.path}: kcv.json has {len(self.decoding.anchors)} anchors for"
                 f" {count} offsets; export it again"
@@ -146,11 +151,13 @@ def decode(decoding: Decoding, outputs):
 
     Args:
         decoding: of the model.
-        outputs: {"scores": ..., "offsets": (n, 4)[, "objectness": (n,)]}, float.
+        outputs: {"scores": ..., "offsets": (n, 4)[, "objectness": (n,)]}, float; of
+            "regions" {"scores": ..., "offsets": (n, classes, 4), "proposals": (n, 4)}.
 
     Returns:
-        boxes float32 (n, 4), x1, y1, x2, y2 in pixels within the network's image, and
-        scores float32 (n, classes), 0..1, without the background.
+        boxes float32 (n, 4), of "regions" (n, classes, 4), x1, y1, x2, y2 in pixels
+        within the network's image, and scores float32 (n, classes), 0..1, without the
+        background.
     """
     scores = np.asarray(outputs["scores"], "float32")
     if decoding.scores == "softmax":
@@ -167,6 +174,13 @@ def decode(decoding: Decoding, outputs):
     offsets, anchors = outputs["offsets"], decoding.anchors
     if decoding.offsets == "log":
         found = boxes.decode(offsets, anchors, decoding.variances)
+    elif decoding.offsets == "regions":
+        anchors = np.asarray(outputs["proposals"], "float32")
+        places = np.repeat(anchors, offsets.shape[1], axis=0)  # one for each class
+        found = boxes.decode(offsets.reshape(-1, 4), places, decoding.variances)
+        found = found.reshape(offsets.shape)
+        there = (anchors[:, 2:] > anchors[:, :2]).all(axis=1)
+        scores = np.where(there[:, None], scores, np.float32(0))
     elif decoding.offsets == "sigmoid":
         found = boxes.decode_sigmoid(offsets, anchors, decoding.stride)
     else:
@@ -180,7 +194,8 @@ def to_json(decoding) -> dict:
     Args:
         decoding: a `Decoding`, of this module or of `kcv.boxes.decoding`.
     """
-    anchors = np.asarray(decoding.anchors, "<f4")
+    anchors = () if decoding.anchors is None else decoding.anchors
+    anchors = np.asarray(anchors, "<f4")
     return {
         "scores": decoding.scores,
         "offsets": decoding.offsets,

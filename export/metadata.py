@@ -14,10 +14,8 @@ from collections.abc import Sequence
 
 import flatbuffers
 
-# Enumerations of metadata_schema.fbs.
-_FEATURE, _IMAGE = 1, 2  # ContentProperties
-_RGB, _GRAYSCALE = 1, 3  # ColorSpaceType
-_NORMALIZATION = 1  # ProcessUnitOptions
+from kcv.export.metadata_tables import FEATURE, Byte, image_input, table, tables
+
 _TENSOR_AXIS_LABELS = 2  # AssociatedFileType
 
 
@@ -45,54 +43,21 @@ def tflite_metadata(
         The finished flatbuffer.
     """
     b = flatbuffers.Builder(1024)
-    options = _table(b, 2, {0: _floats(b, mean), 1: _floats(b, std)})
-    units = [_table(b, 2, {0: _byte(_NORMALIZATION), 1: options})]
-    color = _byte(_RGB if channels == 3 else _GRAYSCALE)
-    content = _table(b, 3, {0: _byte(_IMAGE), 1: _table(b, 2, {0: color})})
-    fields = {0: b.CreateString("images"), 3: content, 4: _tables(b, units)}
-    inputs = _tables(b, [_table(b, 7, fields)])
+    inputs = tables(b, [image_input(b, channels, mean, std)])
 
     tensors = []
     for output in outputs:
-        feature = _table(b, 3, {0: _byte(_FEATURE), 1: _table(b, 0, {})})
+        feature = table(b, 3, {0: Byte(FEATURE), 1: table(b, 0, {})})
         fields = {0: b.CreateString(output), 3: feature}
         if labels_file and output == (labelled or outputs[0]):
-            file = {0: b.CreateString(labels_file), 2: _byte(_TENSOR_AXIS_LABELS)}
-            fields[6] = _tables(b, [_table(b, 5, file)])
-        tensors.append(_table(b, 7, fields))
-    subgraph = _table(b, 10, {2: inputs, 3: _tables(b, tensors)})
-    fields = {0: b.CreateString(name), 3: _tables(b, [subgraph])}
+            file = {0: b.CreateString(labels_file), 2: Byte(_TENSOR_AXIS_LABELS)}
+            fields[6] = tables(b, [table(b, 5, file)])
+        tensors.append(table(b, 7, fields))
+    subgraph = table(b, 10, {2: inputs, 3: tables(b, tensors)})
+    fields = {0: b.CreateString(name), 3: tables(b, [subgraph])}
     fields[7] = b.CreateString("1.0.0")  # the oldest parser that reads these fields
-    b.Finish(_table(b, 8, fields), b"M001")
+    b.Finish(table(b, 8, fields), b"M001")
     return bytes(b.Output())
-
-
-class _byte(int):  # noqa: N801
-    """A value stored in the table itself; all others are offsets."""
-
-
-def _table(builder, num_slots, fields):
-    builder.StartObject(num_slots)
-    for slot, value in fields.items():
-        if isinstance(value, _byte):
-            builder.PrependInt8Slot(slot, int(value), 0)
-        else:
-            builder.PrependUOffsetTRelativeSlot(slot, value, 0)
-    return builder.EndObject()
-
-
-def _tables(builder, offsets):
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return builder.EndVector()
-
-
-def _floats(builder, values):
-    builder.StartVector(4, len(values), 4)
-    for value in reversed(values):
-        builder.PrependFloat32(float(value))
-    return builder.EndVector()
 
 
 def append_files(flatbuffer: bytes, labels: Sequence[str], manifest: dict) -> bytes:

@@ -1,8 +1,8 @@
-"""Localiser, detector and verifier small enough to check with NumPy, written without TensorFlow.
+"""Localiser, detector and verifier to check with NumPy, written without TensorFlow.
 
 The localiser is tiny_tflite's classifier with a second head beside it: boxes =
-flatten(images) @ kernel + bias. The verifier is that head alone, of any width. The detector gives the same answers
-at its anchors for every picture.
+flatten(images) @ kernel + bias. The verifier is that head alone, of any width. The
+detector gives the same answers at its anchors for every picture.
 """
 
 import json
