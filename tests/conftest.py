@@ -23,6 +23,13 @@ def pytest_runtest_setup(item):
         sys.modules["keras"].utils.set_random_seed(0)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """What the imports made stays; the collector need not look at it any more."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_models():
     """Gives the memory of a module's models back before the next module's are built."""

@@ -43,7 +43,10 @@ def wait_for_a_program(path):
 
 
 def _supervise(connection):
-    """Forks the program, tells its number and then how it ended."""
+    """Forks the program, tells its number and then how it ended.
+
+    A program whose tester is gone is killed.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     text, files, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     while not text.endswith(b"\n"):
@@ -58,6 +61,10 @@ def _supervise(connection):
     for file in files:
         os.close(file)
     connection.sendall(b"%d\n" % number)
+    ended = os.pidfd_open(number)
+    if ended not in select.select([ended, connection], [], [])[0]:
+        os.kill(number, signal.SIGKILL)
+        os._exit(1)
     code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
     connection.sendall(b"%d\n" % code)
     os._exit(0)

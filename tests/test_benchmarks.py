@@ -1,9 +1,8 @@
 """The benchmarks run and leave valid files; how fast anything is, is not asserted."""
 
 import pathlib
-import subprocess
-import sys
 
+import programs
 import pytest
 
 from kcv.tools import results
@@ -12,9 +11,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _run(name, folder, *arguments):
-    command = [sys.executable, f"benchmarks/{name}.py", f"--results={folder}"]
-    run = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=300
+    run = programs.run(
+        f"benchmarks/{name}.py", f"--results={folder}", *arguments, cwd=ROOT
     )
     assert run.returncode == 0, run.stderr[-2000:]
     return {value["name"]: value for value in results.read_benchmarks(folder)}

@@ -5,9 +5,9 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
@@ -36,19 +36,31 @@ REST = [block for block in BLOCKS if block[1] not in SCRIPTS]
 pytestmark = pytest.mark.slow
 
 
-def run(command, cwd, **options):
-    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+def run(command, cwd, python=None):
+    """Stdout of a command of the shell; `python` is a folder for PATH."""
+    path = f"{python}:{os.environ['PATH']}" if python else os.environ["PATH"]
     process = subprocess.run(
         command,
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=900,
-        env={**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        **options,
+        env={**os.environ, "PATH": path},
     )
     assert process.returncode == 0, f"{command}\n{process.stderr[-3000:]}"
     return process.stdout
+
+
+@pytest.fixture(scope="module")
+def run_block(tmp_path_factory):
+    """A function from (kind of block, text, folder) to its stdout."""
+    python = programs.command(tmp_path_factory.mktemp("bin"))
+
+    def call(kind, text, cwd):
+        command = ["bash", "-eu"] if kind == "bash" else [f"{python}/python"]
+        return run([*command, "-c", text], cwd, python)
+
+    return call
 
 
 def test_the_first_block_is_the_two_commands():
@@ -91,31 +103,26 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_the_other_blocks_run_in_their_order(folder):
+def test_the_other_blocks_run_in_their_order(folder, run_block):
     assert [kind for kind, _ in REST] == [
         *("bash", "bash", "bash", "bash", "python", "python", "bash", "python")
     ]
     for kind, text in REST:
-        if kind == "bash":
-            # Shorter, and with fewer pictures than a reader would have.
-            text = text.replace("--epochs=20", "--epochs=10 --batch_size=16")
-            out = run(["bash", "-euc", text], folder)
-        else:
-            out = run([sys.executable, "-c", text], folder)
-            assert out.strip()
+        # Shorter, and with fewer pictures than a reader would have.
+        text = text.replace("--epochs=20", "--epochs=10 --batch_size=16")
+        assert run_block(kind, text, folder).strip()
     assert (folder / "pictures.tflite").exists()
     assert (folder / "lenet5.tflite").exists()
     assert Image.open(folder / "scenes.png").width > 600
     for _, text in BLOCK.findall(LOOKING):
         for there, here in HERE.items():
             text = text.replace(there, here)
-        assert "wrote" in run(["bash", "-euc", text], folder)
+        assert "wrote" in run_block("bash", text, folder)
 
 
-def test_the_blocks_about_data_run(tmp_path):
+def test_the_blocks_about_data_run(tmp_path, run_block):
     for kind, text in BLOCK.findall(DATA):
-        command = ["bash", "-euc"] if kind == "bash" else [sys.executable, "-c"]
-        assert run([*command, text], tmp_path).strip()
+        assert run_block(kind, text, tmp_path).strip()
     assert (tmp_path / "motorcycle.png").exists()
 
 

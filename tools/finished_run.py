@@ -6,12 +6,13 @@ classification.
 
 import json
 import pathlib
-import re
 
 import numpy as np
 
 from kcv import data, zoo
 from kcv.models import saved
+
+RECIPES = pathlib.Path(__file__).with_name("recipes")
 
 
 def checked(source, run, split):
@@ -44,8 +45,12 @@ def read(folder):
 
 
 def recipe_of(run):
-    """The name of a recipe of a run's model and data: mlp_digits, localiser_scenes."""
-    return f"{run['model']}_{re.split('[/:]', run['data'])[0]}"
+    """The name of the flagfile with a run's model and data, or None: "mlp_digits"."""
+    wanted = {f"--model={run['model']}", f"--data={run['data']}"}
+    for path in sorted(RECIPES.glob(f"{run['model']}_*.flags")):
+        if wanted <= set(path.read_text().splitlines()):
+            return path.stem
+    return None
 
 
 def batches(run, split, **options):

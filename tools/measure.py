@@ -132,7 +132,7 @@ def main(argv):
         "ids": list(entry.ids),
         "task": entry.task,
         "data": run["data"],
-        "recipe": entry.recipe if entry.recipe == finished_run.recipe_of(run) else None,
+        "recipe": finished_run.recipe_of(run),
         "metric": {
             "name": task.METRIC,
             "higher_is_better": True,

@@ -2,11 +2,12 @@
 
 from kcv.tools import tables
 
-SCRIPTS = {  # by task
+SCRIPTS = {  # by task; a model may have one of its own
     "classification": "train_classifier",
     "detection": "train_detector",
     "localisation": "train_localiser",
     "verification": "train_verifier",
+    "rcnn": "train_rcnn",
 }
 _WORDS = {"one_minus_eer": "1 - EER", "ap50": "AP50"}
 
@@ -28,10 +29,11 @@ def with_head(text, result):
         raise ValueError(
             f"tools/recipes/{recipe}.flags must begin with '# ' and a title"
         )
+    script = SCRIPTS.get(result["model"], SCRIPTS[result["task"]])
     head = [
         lines[0],
         "#",
-        f"#   python -m kcv.tools.{SCRIPTS[result['task']]} \\",
+        f"#   python -m kcv.tools.{script} \\",
         f"#       --flagfile=tools/recipes/{recipe}.flags --output_dir=runs/{recipe}",
         "#",
         f"# Reaches a test {_words(metric['name'])} of {_value(metric, 'keras')}"

@@ -30,10 +30,11 @@ _METRIC_HEAD = """\
 
 On the test split, which neither training nor calibration saw. *Baseline* knows only
 how frequent the classes are (of localisation: and the mean box; of verification: how
-alike the pixels are; of detection: what the picture before shows). *int8* is quantised after training; *drop* is what it
-loses against Keras (a negative drop is a gain). *QAT* is the int8 file after further
-epochs of quantisation-aware training. The last two columns are the float model and its
-int8 file after as many further epochs: compare *QAT* with *int8, as long*.
+alike the pixels are; of detection: what the picture before shows). *int8* is quantised
+after training; *drop* is what it loses against Keras (a negative drop is a gain). *QAT*
+is the int8 file after further epochs of quantisation-aware training. The last two
+columns are the float model and its int8 file after as many further epochs: compare
+*QAT* with *int8, as long*.
 """
 
 _FILES_HEAD = """\

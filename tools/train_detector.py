@@ -34,7 +34,8 @@ from kcv.viz.detected import save_targets
 _F = flags.FLAGS
 PARTS = (("train", "train"), ("validation", "validation"))
 
-flags.DEFINE_enum("model", None, zoo.names("detection"), "Name in the zoo.")
+MODELS = [name for name in zoo.names("detection") if zoo.entry(name).method]
+flags.DEFINE_enum("model", None, MODELS, "Name in the zoo.")
 flags.DEFINE_string("data", None, "'scenes/detection', 'coco:PATH', 'voc:PATH', ...")
 flags.DEFINE_integer("image_size", None, "Pixels a side; the model's own size.", 1)
 flags.DEFINE_enum(
@@ -52,6 +53,8 @@ flags.DEFINE_integer(
     "training boxes; 0: the model's own.",
     0,
 )
+flags.DEFINE_integer("rois", 64, "Two stages: regions an image to learn from.", 1)
+flags.DEFINE_integer("anchors", 128, "Two stages: anchors to learn from.", 1)
 flags.DEFINE_bool("debug_targets", False, "Write targets.png and stop.")
 flags.mark_flags_as_required(["model", "data"])
 for module in (training_flags, augment_flags, data_options):
@@ -110,12 +113,18 @@ def main(argv):
     shape = {"input_shape": image_shape, "classes": len(classes)}
     with strategy.scope():
         model = training_run.build(exact=(), weights=_F.weights, **shape)
+        trained, graph = model, detector.METHODS[entry.method].graph
+        if graph:
+            # Four proposals for each region that is learned from, as in the papers.
+            regions = {"rois": _F.rois, "proposals": 4 * _F.rois}
+            regions |= {"anchors": _F.anchors, "candidates": 8 * _F.rois}
+            trained = graph(model, seed=_F.seed, **regions)
     if is_chief(strategy):
-        print(f"{model.count_params():,} parameters, {len(decoding.anchors):,} anchors")
+        print(f"{model.count_params():,} parameters")
 
     # Training.
     history = training_run.train_phase(
-        model,
+        trained,
         detector.detector_losses(entry.method, decoding),
         batches,
         {name: data.num_steps(each, _F.batch_size) for name, each in splits.items()},
@@ -129,7 +138,7 @@ def main(argv):
         return
 
     # Results: of a plain float32 model on this process, whatever trained it.
-    model = training_run.plain_copy(model, lambda: zoo.build(_F.model, **shape))
+    model = training_run.plain_copy(trained, lambda: zoo.build(_F.model, **shape))
     scores = detector.write_results(
         model,
         decoding,

@@ -109,6 +109,8 @@ def plain_copy(model, build):
     keras.mixed_precision.set_dtype_policy("float32")
     plain = build()
     values = {v.path: checkpoint.local_value(v) for v in model.weights}
+    if len(values) < len(model.weights):
+        raise ValueError(f"{model.name} has several weights of one path: name layers")
     plain.set_weights([values[v.path] for v in plain.weights])
     return plain
 

@@ -1,4 +1,4 @@
-"""From what a detector of one stage answers at its anchors to boxes with scores.
+"""From what a detector answers at its anchors or proposals to boxes with scores.
 
 What a builder's outputs mean is written down in a `Decoding`, once: training, the
 export and the device read it. `kcv.edge.detect` answers the same in NumPy.
@@ -21,6 +21,7 @@ OFFSETS = {
     "log": "of kcv.boxes.coding.encode",
     "sigmoid": "of kcv.boxes.coding.encode_sigmoid",
     "roots": "of kcv.boxes.coding.encode_roots",
+    "regions": "of kcv.boxes.coding.encode, for every class, from the proposals",
 }
 
 
@@ -30,9 +31,10 @@ class Decoding(NamedTuple):
     Args:
         scores: a key of SCORES.
         offsets: a key of OFFSETS.
-        anchors: float32 (n, 4), x1, y1, x2, y2 in pixels of the model's image.
+        anchors: float32 (n, 4), x1, y1, x2, y2 in pixels of the model's image; None
+            for "regions".
         image_size: (height, width), pixels.
-        variances: of "log", what offsets are divided by.
+        variances: of "log" and "regions", what offsets are divided by.
         stride: of "sigmoid", side of a cell in pixels.
     """
 
@@ -50,15 +52,21 @@ def decode(decoding: Decoding, outputs):
     Args:
         decoding: of the model.
         outputs: {"scores": ..., "offsets": (batch, n, 4)[, "objectness": (batch, n)]}
-            of the model.
+            of the model; of "regions" {"scores": ..., "offsets": (batch, n, classes,
+            4), "proposals": (batch, n, 4)}.
 
     Returns:
-        boxes float32 (batch, n, 4), x1, y1, x2, y2 in pixels within the image, and
-        scores float32 (batch, n, classes), 0..1.
+        boxes float32 (batch, n, 4), of "regions" (batch, n, classes, 4), x1, y1, x2, y2
+        in pixels within the image, and scores float32 (batch, n, classes), 0..1, 0 in
+        places without a proposal.
     """
     scores = ops.cast(outputs["scores"], "float32")
     offsets = ops.cast(outputs["offsets"], "float32")
-    anchors = ops.convert_to_tensor(decoding.anchors, "float32")
+    if decoding.offsets == "regions":
+        anchors = ops.cast(outputs["proposals"], "float32")
+        there = ops.all(anchors[..., 2:] > anchors[..., :2], axis=-1)
+    else:
+        anchors = ops.convert_to_tensor(decoding.anchors, "float32")
     if decoding.scores == "softmax":
         scores = ops.softmax(scores)[..., 1:]
     elif decoding.scores == "sigmoid":
@@ -72,6 +80,9 @@ def decode(decoding: Decoding, outputs):
             scores = ops.repeat(scores, boxes_per_cell, axis=1) * objectness
     if decoding.offsets == "log":
         boxes = coding.decode(offsets, anchors, decoding.variances)
+    elif decoding.offsets == "regions":
+        boxes = coding.decode(offsets, anchors[:, :, None], decoding.variances)
+        scores = ops.where(there[..., None], scores, 0)
     elif decoding.offsets == "sigmoid":
         boxes = coding.decode_sigmoid(offsets, anchors, decoding.stride)
     else:

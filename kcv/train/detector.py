@@ -1,4 +1,4 @@
-"""What the training loop needs to know about detectors of one stage."""
+"""What the training loop needs to know about detectors."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,9 +10,11 @@ from keras import ops
 from kcv.boxes import coding, nms, targets
 from kcv.boxes.decoding import Decoding, decode
 from kcv.losses.detection import multibox_loss, retinanet_loss
+from kcv.losses.two_stage import two_stage_loss
 from kcv.losses.yolo_v1 import yolo_v1_loss
 from kcv.losses.yolo_v2 import yolo_v2_loss
 from kcv.metrics.coco import CocoMetric
+from kcv.models.detection.two_stage import training_graph
 from kcv.train import run_folder
 from kcv.viz.detected import save_detected
 
@@ -33,6 +35,9 @@ class Method(NamedTuple):
         variances: see Decoding.
         targets: function (decoding, batch) -> int (b, n), the class that each anchor
             answers for, matching.BACKGROUND or matching.IGNORED; for pictures.
+        graph: function (model, **options) -> the graph that is trained in place of the
+            model, from what of a batch its inputs name; None: the model itself.
+        keys: of a batch, what it learns from beyond KEYS.
     """
 
     scores: str
@@ -40,6 +45,8 @@ class Method(NamedTuple):
     losses: Callable
     variances: tuple[float, float, float, float] = coding.NO_VARIANCES
     targets: Callable | None = None
+    graph: Callable | None = None
+    keys: tuple[str, ...] = ()
 
 
 def _ssd_targets(decoding, batch):
@@ -97,6 +104,13 @@ METHODS = {
     ),
     "yolo_v1": Method("confidence", "roots", _yolo_v1_losses),
     "yolo_v2": Method("objectness", "sigmoid", _yolo_v2_losses),
+    "two_stage": Method(
+        "softmax",
+        "regions",
+        lambda decoding, batch, outputs: two_stage_loss(outputs),
+        coding.SSD_VARIANCES,
+        graph=training_graph,
+    ),
 }
 
 
@@ -110,11 +124,14 @@ def decoding_of(entry, image_shape, shapes=None) -> Decoding:
             pixels; None for the model's own.
     """
     method = METHODS[entry.method]
-    options = {} if shapes is None else {"shapes": shapes}
+    anchors = None
+    if method.offsets != "regions":
+        options = {} if shapes is None else {"shapes": shapes}
+        anchors = entry.anchors(input_shape=tuple(image_shape), **options)
     return Decoding(
         method.scores,
         method.offsets,
-        entry.anchors(input_shape=tuple(image_shape), **options),
+        anchors,
         tuple(image_shape[:2]),
         method.variances,
         entry.stride,
@@ -125,12 +142,15 @@ def detector_losses(method: str, decoding: Decoding):
     """Makes the `losses(model, batch, training)` of a detector, for `loop.train`.
 
     Args:
-        method: a key of METHODS.
+        method: a key of METHODS; where it has a graph, that is the model.
         decoding: of the model.
     """
 
     def losses(model, batch, training):
-        outputs = model(batch["images"], training=training)
+        inputs = batch["images"]
+        if METHODS[method].graph:
+            inputs = {name: batch[name] for name in model.input}
+        outputs = model(inputs, training=training)
         return METHODS[method].losses(decoding, batch, outputs), {}
 
     return losses

@@ -25,6 +25,7 @@ _CIFAR = (
 )
 _DEIT = "H. Touvron et al. 2020, https://arxiv.org/abs/2012.12877"
 _VIT = "A. Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929"
+_YOLO9000 = "J. Redmon, A. Farhadi 2017, https://arxiv.org/abs/1612.08242"
 _OVERFEAT = "P. Sermanet et al. 2013, https://arxiv.org/abs/1312.6229"
 _ARCFACE = "J. Deng et al. 2018, https://arxiv.org/abs/1801.07698"
 _P4 = "T. Cohen and M. Welling 2016, https://arxiv.org/abs/1602.07576"
@@ -214,6 +215,9 @@ ROWS = {
     "densenet161": Entry(
         _from("densenet", "densenet161"), ("C13",), _TASK, _DENSENET, (224, 224, 3),
         28_900_936, 7_727_907_072),
+    "darknet19": Entry(
+        builder("detection", "yolo_v2", "darknet19"), ("D08",), _TASK, _YOLO9000,
+        (224, 224, 3), 20_856_776, 2_741_837_824),
     "cifar_cnn": Entry(
         _from("cifar_cnn", "cifar_cnn"), ("C15",), _TASK, _CIFAR, (32, 32, 3),
         1_250_858, 20_741_120, pixel_range=(0.0, 1.0), recipe="cifar_cnn_digits"),

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     multiply_adds: int  # of one image; see kcv.models.multiply_adds
     pixel_range: tuple[float, float] = (-1.0, 1.0)  # of black and white
     recipe: str | None = None  # name of a flagfile in tools/recipes
-    method: str = ""  # of a detector: how it learns, see kcv.train.detector
+    method: str = ""  # of a detector of train_detector: see kcv.train.detector
     anchors: Callable | None = None  # of a detector: input_shape, ... -> (n, 4)
     stride: int = 0  # of a detector: side of its cells in pixels, where it has cells
 

@@ -111,7 +111,7 @@ def test_replicas_make_up_the_batch(
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=30, deadline=None)
 @hypothesis.given(
     num_examples=st.integers(1, 40),
     batch_size=st.integers(1, 12),

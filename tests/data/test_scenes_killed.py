@@ -1,19 +1,18 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
+import programs
 import pytest
 
 from kcv.data import scenes_shards, scenes_tfds
 
-COUNTS = {"train": 600, "validation": 60, "test": 60}
+COUNTS = {"train": 300, "validation": 30, "test": 30}
 PROGRAM = f"""
 import sys
 from kcv.data import scenes_shards, scenes_tfds
-scenes_shards.RECORDS, scenes_shards._WORTH = 60, 1
+scenes_shards.RECORDS, scenes_shards._WORTH = 30, 1
 config = scenes_tfds.scene_config("detection_64", counts={COUNTS})
 scenes_tfds.Scenes(config=config, data_dir=sys.argv[1]).download_and_prepare()
 """
@@ -42,12 +41,12 @@ def is_running(pid):
 @pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/task").exists(), reason="no /proc")
 def test_killed_in_the_middle_and_continued(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenes_shards, "RECORDS", 60)
+    monkeypatch.setattr(scenes_shards, "RECORDS", 30)
     config = scenes_tfds.scene_config("detection_64", counts=COUNTS)
     builder = scenes_tfds.Scenes(config=config, data_dir=tmp_path)
     folder = pathlib.Path(builder.data_dir)
     partial = scenes_tfds._partial(folder)
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM, tmp_path])
+    program = programs.Program(["-c", PROGRAM, tmp_path])
     wait_for(lambda: len(list(partial.glob("scenes-*"))) >= 2)
     workers = children(program.pid)
     os.kill(program.pid, signal.SIGKILL)

@@ -1,9 +1,8 @@
 """The benchmark runs and leaves valid files; how fast anything is, is not asserted."""
 
 import pathlib
-import subprocess
-import sys
 
+import programs
 import pytest
 
 from kcv.tools import results
@@ -13,10 +12,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_roi_align(tmp_path):
-    command = [sys.executable, "benchmarks/roi_align.py", f"--results={tmp_path}"]
-    command += ["--boxes=9", "--map_size=12", "--channels=3", "--bins=2", "--rounds=1"]
-    command += ["--modes=graph", "--modes=xla"]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    flags = ["--boxes=9", "--map_size=12", "--channels=3", "--bins=2", "--rounds=1"]
+    flags += ["--modes=graph", "--modes=xla", f"--results={tmp_path}"]
+    run = programs.run("benchmarks/roi_align.py", *flags, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-2000:]
     measured = {value["name"]: value for value in results.read_benchmarks(tmp_path)}
     peers = ("gather", "kernel", "gather_xla")

@@ -1,3 +1,4 @@
+import classics_reference as reference
 import keras
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from kcv.models.detection.bodies import (
     map_sizes,
 )
 
-QUICK = ("mobilenet_v1", "mobilenet_v2", "vgg16", "resnet18")
+QUICK = ("mobilenet_v1", "mobilenet_v2", "vgg16", "darknet19", "resnet18")
 SIZE = (77, 102)  # odd and even sides at every level
 
 
@@ -80,6 +81,13 @@ def test_maps_with_a_place_for_every_anchor(stride):
     assert again.shape[1:3] == (4, 4)
 
 
+def test_dilated_maps_of_darknet19_hold_the_usual_ones():
+    def narrow(images, output_stride):
+        return body_features(images, "darknet19", 1 / 16, output_stride)
+
+    reference.check_dilated(narrow, (64, 96, 3), {16: {}, 8: {}})
+
+
 def test_alpha_is_the_width():
     assert shapes("mobilenet_v1", (64, 64))["C5"] == (2, 2, 256)
     assert shapes("resnet18", (64, 64))["C5"] == (2, 2, 512)
@@ -96,7 +104,7 @@ def test_rows():
     ("name", "alpha", "message"),
     [
         ("resnet19", 1.0, "no body 'resnet19'; known: resnet18, resnet34"),
-        ("resnet50", 0.5, "resnet50 has no alpha, got 0.5; these have: inception_resn"),
+        ("resnet50", 0.5, "resnet50 has no alpha, got 0.5; these have: darknet19, inc"),
     ],
 )
 def test_refused(name, alpha, message):

@@ -143,7 +143,7 @@ def test_heads_learn_with_their_share():
     """Life: a step of training; the loss is the sum with the paper's weights."""
     model = googlenet((65, 65, 3), 3, auxiliary=True)
     loss = dict.fromkeys(LOSS_WEIGHTS, "sparse_categorical_crossentropy")
-    model.compile("sgd", loss, loss_weights=LOSS_WEIGHTS)
+    model.compile("sgd", loss, loss_weights=LOSS_WEIGHTS, run_eagerly=True)
     labels = np.array([0, 1])
     logs = model.train_on_batch(
         np.random.default_rng(0).uniform(-1, 1, (2, 65, 65, 3)),

@@ -47,24 +47,21 @@ def test_parameters_of_widths(alpha, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(75, 112), (128, 91)])
-def test_same_logits_as_keras_applications(size):
-    check_same_logits(inception_v3, keras.applications.InceptionV3, size)
+def test_same_logits_as_keras_applications():
+    """At other sizes than in the next test."""
+    check_same_logits(inception_v3, keras.applications.InceptionV3, (128, 91))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("auxiliary", [False, True])
-def test_published_file(tmp_path, monkeypatch, auxiliary):
+def test_published_file(tmp_path, monkeypatch):
     """It has no auxiliary head: with one, the body loads and the head is random."""
 
-    def build(*args, **kwargs):
-        model = inception_v3(*args, **kwargs, auxiliary=auxiliary)
-        if not auxiliary:
-            return model
+    def with_head(*args, **kwargs):
+        model = inception_v3(*args, **kwargs, auxiliary=True)
         return keras.Model(model.input, model.output["predictions"])
 
-    theirs = keras.applications.InceptionV3
-    check_published_file(build, theirs, (107, 110), tmp_path, monkeypatch)
+    theirs, size = keras.applications.InceptionV3, (107, 110)
+    check_published_file(inception_v3, theirs, size, tmp_path, monkeypatch, with_head)
 
 
 def test_training_file_serves_inference_and_back(tmp_path):

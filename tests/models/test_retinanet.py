@@ -121,7 +121,7 @@ def test_an_untrained_head_gives_every_class_the_prior():
     assert abs(scores + math.log(99)).max() < 0.05
     assert str(scores.dtype) == "float32"
     head = model.get_layer("class_head")  # trap: one initializer for two layers
-    first, second = (head.get_layer(name).kernel for name in ("conv1", "conv2"))
+    first, second = (head.get_layer(f"class_head_conv{i}").kernel for i in (1, 2))
     assert not np.allclose(first, second)
 
 

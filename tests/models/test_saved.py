@@ -1,8 +1,6 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
+import programs
 from keras import layers
 
 from kcv.layers.unit_norm import UnitNorm
@@ -22,7 +20,8 @@ def test_a_fresh_process_knows_our_layers(tmp_path):
         "answers = model(np.load(sys.argv[1] + '/pixels.npy'))\n"
         "np.save(sys.argv[1] + '/answers.npy', answers)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    done = programs.run("-c", code, tmp_path)
+    assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "answers.npy"), model(pixels))
     np.testing.assert_array_equal(
         load_model(tmp_path / "model.keras")(pixels), model(pixels)

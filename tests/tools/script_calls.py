@@ -2,13 +2,16 @@
 
 import json
 import os
-import subprocess
-import sys
+
+import programs
 
 SEVERAL = """
 import contextlib, importlib, io, json, sys
 from absl import flags
-tool, calls = json.load(sys.stdin)
+tool, calls, eager = json.loads(sys.argv[1])
+if eager:
+    import tensorflow as tf
+    tf.config.run_functions_eagerly(True)
 tool = importlib.import_module(f"kcv.tools.{tool}")
 from kcv.tools import script
 answers = []
@@ -27,25 +30,21 @@ print("ANSWERS", json.dumps(answers))
 """
 
 
-def several(tool, calls, cache=None):
+def several(tool, calls, cache=None, eager=False):
     """Calls a script many times in one process, for its start takes seconds.
 
     Args:
         tool: Its name in kcv.tools.
         calls: {what: arguments}.
         cache: Folder for what is kept of images; None for that of the user.
+        eager: Without graphs, which take longer to make than a few steps of training.
 
     Returns:
         {what: (exit code, stdout, stderr)}.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL],
-        input=json.dumps([tool, list(calls.values())]),
-        capture_output=True,
-        text=True,
-        timeout=280,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        | ({"XDG_CACHE_HOME": str(cache)} if cache else {}),
+    done = programs.run(
+        *("-c", SEVERAL, json.dumps([tool, list(calls.values()), eager])),
+        env={**os.environ} | ({"XDG_CACHE_HOME": str(cache)} if cache else {}),
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(zip(calls, json.loads(done.stdout.split("ANSWERS ")[1])))

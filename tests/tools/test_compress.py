@@ -1,11 +1,10 @@
 """Pruning and clustering of a trained run, as people call them."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
+import programs
 import pytest
 
 from kcv.tools import results
@@ -14,12 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(tool, *flags, code=0):
-    process = subprocess.run(
-        [sys.executable, "-m", f"kcv.tools.{tool}", *map(str, flags)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    process = programs.tool(tool, *flags)
     assert process.returncode == code, process.stderr[-3000:]
     return process
 

@@ -1,22 +1,13 @@
 """The export script as a user calls it, in one process where nothing is converted."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import keras
+import programs
 import pytest
 from absl import app
 from keras import layers
-
-
-def export(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "kcv.tools.export", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +41,8 @@ def run_dir(tmp_path_factory):
 def test_int8_of_a_run(run_dir, tmp_path):
     """The command of the docstring."""
     output = tmp_path / "digits.tflite"
-    done = export(
+    done = programs.tool(
+        "export",
         f"--model={run_dir}/model.keras",
         f"--output={output}",
         "--quantize=int8",
@@ -88,7 +80,8 @@ def test_reports(main, run_dir, tmp_path):
 
 @pytest.mark.slow
 def test_unknown_values_list_the_known(tmp_path):
-    done = export("--model=x.keras", f"--output={tmp_path}/x", "--quantize=int4")
+    flags = ("--model=x.keras", f"--output={tmp_path}/x", "--quantize=int4")
+    done = programs.tool("export", *flags)
     assert done.returncode == 2
     assert "<float32|float16|dynamic|int8|int16x8>" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: flag --quantize=int4")

@@ -56,7 +56,9 @@ def test_localisation_trains_with_rounding_on_the_loss_of_the_run():
     [
         ("mlp", "digits", "mlp_digits"),
         ("localiser_025", "scenes/detection_easy", "localiser_025_scenes"),
-        ("localiser_025", "coco:/data/coco", "localiser_025_coco"),
+        ("yolo_v2_025", "scenes/detection", "yolo_v2_025_scenes"),
+        ("yolo_v2_025", "scenes/digits", "yolo_v2_025_digits"),
+        ("localiser_025", "coco:/data/coco", None),
     ],
 )
 def test_a_recipe_is_named_by_model_and_data(model, data, recipe):

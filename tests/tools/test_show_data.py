@@ -1,34 +1,13 @@
 """Data sets shown, as people call it; one process for all calls saves its start."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from script_calls import several
 
 pytestmark = pytest.mark.slow
-
-SEVERAL = """
-import contextlib, io, json, sys
-from absl import flags
-from kcv.tools import script, show_data
-answers = []
-for arguments in json.load(sys.stdin):
-    for name in flags.FLAGS:
-        flags.FLAGS[name].unparse()
-    sys.argv = ["show_data", *arguments]
-    out, error, code = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        try:
-            script.run(show_data.main)
-        except SystemExit as exit:
-            code = exit.code or 0
-    answers.append((code, out.getvalue(), error.getvalue()))
-print("ANSWERS", json.dumps(answers))
-"""
 
 
 def _coco(folder):
@@ -77,22 +56,12 @@ def answers(tmp_path_factory):
         "option": [f"--data={coco}", "--options=colour"],
         "unknown option": ["--data=digits", "--options=colour=red"],
     }
-    given = [
-        [*call, f"--output={folder}/{what.split()[0]}.png"]
+    calls = {
+        what: [*call, f"--output={folder}/{what.split()[0]}.png"]
         for what, call in calls.items()
-    ]
+    }
     calls["suffix"] = ["--data=digits", f"--output={folder}/digits.jpg"]
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL],
-        input=json.dumps([*given, calls["suffix"]]),
-        capture_output=True,
-        text=True,
-        timeout=280,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.split("ANSWERS ")[1])
-    return dict(zip(calls, found)), folder
+    return several("show_data", calls), folder
 
 
 def test_scenes_are_told_and_drawn(answers):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 
 import numpy as np
 import programs
@@ -15,10 +16,19 @@ from kcv.tools import results
 
 pytestmark = pytest.mark.slow
 
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "detection.md"
 FILES = {
     *("model.keras", "metrics.json", "history.csv", "recipe.json"),
     *("curves.png", "samples.png", "checkpoints", "tensorboard"),
 }
+
+
+def documented(tool):
+    """The flags of a tool in the four commands of docs/detection.md."""
+    block = PAGE.read_text().split("```bash\n")[1].split("```")[0]
+    commands = block.replace("\\\n", " ").splitlines()
+    (command,) = (line.split() for line in commands if f"kcv.tools.{tool} " in line)
+    return [word for word in command if word.startswith("--")]
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +36,14 @@ def place(tmp_path_factory):
     """(folder of the run, data, answers of the calls)."""
     folder = tmp_path_factory.mktemp("detector")
     data, run = squares(folder / "data"), folder / "run"
-    train = ["--model=yolo_v2_025", f"--data={data}", "--cluster_anchors=5",
+    # As documented, but shorter and on smaller pictures.
+    train = [*documented("train_detector"), f"--data={data}", f"--output_dir={run}",
              "--image_size=64", "--batch_size=8", "--epochs=12", "--translate=0.1",
-             "--learning_rate=3e-3", "--clip_norm=10",
-             f"--output_dir={run}"]  # fmt: skip
-    measure = [f"--run_dir={run}", f"--results_dir={folder / 'results'}",
-               "--qat_epochs=0", "--budget=1", "--threads=1", "--runs=2"]  # fmt: skip
+             "--zoom=0", "--learning_rate=3e-3", "--clip_norm=10"]  # fmt: skip
+    measure = [*documented("measure"), f"--run_dir={run}", "--budget=1", "--runs=2",
+               f"--results_dir={folder / 'results'}", "--threads=1"]  # fmt: skip
+    show = [*documented("show_data"), f"--data={data}",
+            f"--output={folder / 'boxes.png'}"]  # fmt: skip
     ssd = ["--model=ssd_mobilenet_v1_050", f"--data={data}", "--image_size=64",
            "--debug_targets", f"--output_dir={folder / 'targets'}"]  # fmt: skip
     calls = {
@@ -43,7 +55,8 @@ def place(tmp_path_factory):
     }
     answers = several("train_detector", calls)
     answers |= several("measure", {"measure": measure})
-    for what in ("train", "again", "targets", "measure"):
+    answers |= several("show_data", {"show": show})
+    for what in ("train", "again", "targets", "measure", "show"):
         assert answers[what][0] == 0, answers[what]
     return folder, data, answers
 
@@ -62,7 +75,8 @@ def test_a_run_leaves_everything_behind(place):
     assert len(rows) == 12
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
     assert float(rows[-1]["validation_ap50"]) > 0.5
-    assert min(Image.open(folder / "run" / "samples.png").size) > 200
+    for picture in ("run/samples.png", "boxes.png"):
+        assert min(Image.open(folder / picture).size) > 200
 
 
 def test_a_finished_run_is_not_trained_again_and_another_recipe_refused(place):
@@ -118,7 +132,7 @@ def test_files_find_things_on_a_device(place, name):
 def test_predict_draws_the_boxes(place, tmp_path):
     folder = place[0]
     model, image = folder / "run/int8.tflite", str(folder / "data/test/0.png")
-    flags = [f"--model={model}", "--least_score=0.1"]
+    flags = [*documented("predict"), f"--model={model}", "--least_score=0.1"]
     done = programs.tool("predict", *flags, f"--output_dir={tmp_path}", image)
     assert (done.returncode, done.stderr) == (0, "")
     found = kcv.edge.load(model).predict(image, score_threshold=0.1)
@@ -128,7 +142,7 @@ def test_predict_draws_the_boxes(place, tmp_path):
     box = "  ".join(f"{side:.0f}" for side in found[0].box)
     assert lines[1] == f"  {found[0].score:.4f}  {found[0].label}  {box}"
     assert Image.open(tmp_path / "0_answer.png").size == (320, 240)
-    done = programs.tool("predict", *flags, "--json", image)
+    done = programs.tool("predict", *flags[1:], "--json", image)
     answers = json.loads(done.stdout)["predictions"]
     np.testing.assert_allclose(answers[0]["box"], found[0].box)
 

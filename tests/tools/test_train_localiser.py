@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 from script_calls import several
@@ -147,7 +148,6 @@ def test_predict_draws_the_box(place, tmp_path):
 
 def test_a_set_without_boxes_is_one_line(tmp_path):
     flags = ["--model=localiser_025", "--data=digits", f"--output_dir={tmp_path / 'x'}"]
-    command = [sys.executable, "-m", "kcv.tools.train_localiser", *flags]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = programs.tool("train_localiser", *flags)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: digits has no images: local")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 from script_calls import several
@@ -143,8 +144,7 @@ def test_predict_compares_with_the_first(place):
 def test_too_few_people_are_one_line(tmp_path):
     folder = people(tmp_path / "few", count=4)
     flags = ["--model=arcface_025", f"--data={folder}", f"--output_dir={tmp_path}/x"]
-    command = [sys.executable, "-m", "kcv.tools.train_verifier", *flags]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = programs.tool("train_verifier", *flags)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("error: ") and "leave 0 for training; give more" in line

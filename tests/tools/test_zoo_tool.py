@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import programs
 import pytest
 
 from kcv import zoo
@@ -54,7 +55,7 @@ def test_wrong_usage_is_one_line_and_exit_2(argument):
 
 
 def _describe(name):
-    done = _run(f"--model={name}", "--json")
+    done = programs.tool("zoo", f"--model={name}", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -72,7 +73,7 @@ def test_describes_one():
         "parameters": 2416,
     }
     assert sum(la["parameters"] for la in layers.values()) == described["parameters"]
-    printed = _run("--model=lenet5").stdout
+    printed = programs.tool("zoo", "--model=lenet5").stdout
     assert "61,706" in printed and "10 x 10 x 16" in printed
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import sys
 import time
 
@@ -26,10 +27,12 @@ options = {
     "examples": 37,  # 5 batches of 8, 8, 7, 7, 7; 7 over 4 replicas is 2, 2, 2, 1
     "batch": 8,
     "poison": -1,  # the loss of this step is infinite
+    "file_bytes": -1,  # no file may be larger
 }
 for text in sys.argv[2:]:
     key, value = text.split("=")
     options[key] = type(options[key])(value)
+resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_bytes"],) * 2)
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

@@ -3,6 +3,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from kcv import zoo
@@ -129,6 +130,42 @@ def test_crowds_teach_yolo_nothing():
     )
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.slow
+def test_two_stages_learn_in_a_graph_of_their_own():
+    """It has the model's weights; what is detected comes from the model itself."""
+    keras.utils.set_random_seed(0)
+    row = zoo.entry("faster_rcnn_025")
+    model = row.build(input_shape=(64, 64, 3), classes=2)
+    graph = detector.METHODS[row.method].graph(
+        model, anchors=16, rois=8, proposals=32, candidates=64
+    )
+    decoding = detector.decoding_of(row, (64, 64, 3))
+    losses = detector.detector_losses(row.method, decoding)
+    images = np.random.default_rng(0).normal(0, 0.5, (1, 64, 64, 3)).astype("float32")
+    batch = {**BATCH, "images": images}
+    optimizer = keras.optimizers.Adam(1e-3)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            values, metrics = losses(graph, batch, training=True)
+            total = sum(tf.reduce_sum(value) for value in values.values())
+        assert not metrics and len(values) == 4
+        gradients = tape.gradient(total, graph.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, graph.trainable_variables))
+        return total
+
+    before = model.get_weights()
+    totals = [float(step()) for _ in range(12)]
+    assert np.isfinite(totals).all() and np.mean(totals[-3:]) < np.mean(totals[:3]) / 2
+    moved = [np.any(w != b) for w, b in zip(model.get_weights(), before)]
+    assert all(moved)
+    found = detector.detect(decoding, model(images, training=False))
+    assert found["boxes"].shape == (1, detector.MOST, 4)
+    boxes = np.asarray(found["boxes"])
+    assert (boxes >= 0).all() and (boxes <= 64).all()
 
 
 def test_precisions_and_guess_by_pencil():

@@ -7,14 +7,12 @@ weights.
 import json
 import os
 import pathlib
-import resource
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
+import programs
 import pytest
 
 SCRIPT = pathlib.Path(__file__).with_name("run_loop.py")
@@ -24,15 +22,10 @@ TOLERANCE = 1e-5
 pytestmark = pytest.mark.slow
 
 
-def start(folder, env=None, limit=None, **options):
-    command = [sys.executable, SCRIPT, folder]
-    return subprocess.Popen(
-        command + [f"{key}={value}" for key, value in options.items()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(env or {})},
-        preexec_fn=limit,
-        text=True,
+def start(folder, env=None, **options):
+    arguments = [f"{key}={value}" for key, value in options.items()]
+    return programs.Program(
+        [SCRIPT, folder, *arguments], env={**os.environ, **(env or {})}
     )
 
 
@@ -168,10 +161,7 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path):
     run(tmp_path, epochs=1)
     before = {p.name: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()}
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    answer = result(start(tmp_path, limit=limit), code=1)
+    answer = run(tmp_path, code=1, file_bytes=2000)
     assert answer["kind"] == "CheckpointError"
     assert "File too large" in answer["error"]
     assert "the last good checkpoint is" in answer["error"]

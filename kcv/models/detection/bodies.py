@@ -27,6 +27,7 @@ from kcv.models.classification.mobilenet_v3 import (
 )
 from kcv.models.classification.resnet import BLOCKS, resnet_features
 from kcv.models.classification.vgg import vgg_features
+from kcv.models.detection.yolo_v2 import darknet19_features
 
 UNPADDED = None
 
@@ -54,6 +55,7 @@ BODIES = {
         f"resnet{depth}": Body(functools.partial(resnet_features, depth=depth), False)
         for depth in BLOCKS
     },
+    "darknet19": Body(darknet19_features, True, rounded_up=0),
     "densenet121": Body(densenet_features, False, rounded_up=2),
     "inception_resnet_v2": Body(inception_resnet_v2_features, True, UNPADDED, 75),
     "inception_v2": Body(inception_v2_features, True),

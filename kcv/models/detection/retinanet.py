@@ -111,11 +111,11 @@ def _head(filters, convolutions, outputs, bias, name):
     for i in range(1, convolutions + 1):
         x = layers.Conv2D(
             filters, 3, padding="same", activation="relu",
-            kernel_initializer=_small(), name=f"conv{i}",
+            kernel_initializer=_small(), name=f"{name}_conv{i}",
         )(x)  # fmt: skip
     x = layers.Conv2D(
         outputs, 3, padding="same", kernel_initializer=_small(),
-        bias_initializer=keras.initializers.Constant(bias), name="predictions",
+        bias_initializer=keras.initializers.Constant(bias), name=f"{name}_predictions",
     )(x)  # fmt: skip
     return keras.Model(maps, x, name=name)
 

@@ -16,7 +16,9 @@ from keras import layers
 
 from kcv.boxes.anchors import grid
 from kcv.layers.batch_norm import batch_norm
+from kcv.models.classification.alexnet import max_pool
 from kcv.models.image_input import image_input
+from kcv.models.output_stride import by_level
 from kcv.models.weights import load_weights
 
 # Table 6, between its poolings: filters of 3x3, 1x1, 3x3, ... convolutions.
@@ -66,19 +68,31 @@ def darknet19(
     return model
 
 
-def darknet19_features(images, alpha=1.0):
+def darknet19_features(images, alpha=1.0, output_stride=32):
     """Maps images to {"C1": ..., "C5": ...}, the last maps at strides 2 to 32.
 
     At alpha 1.0 they have 64, 128, 256, 512 and 1024 channels.
+
+    Args:
+        images: (batch, height, width, channels) in [-1, 1].
+        alpha: width multiplier.
+        output_stride: 32, 16 or 8: the last poolings keep the size of the maps, and
+            kernels behind them are dilated, so that they see the same pixels.
     """
-    features, x, count = {}, images, 0
+    levels = by_level(output_stride)
+    features, x, count, before = {}, images, 0, 1
     for level, block in enumerate(FILTERS):
+        strides, dilation = levels[level] if level else (1, 1)
+        if before > 1:  # the window's last row and column at the border
+            x = layers.ZeroPadding2D(((0, before), (0, before)), name=f"pad{level}")(x)
         if level:
-            x = layers.MaxPooling2D(2, name=f"pool{level}")(x)
+            padding = "same" if strides == 1 else "valid"
+            x = max_pool(x, 2, strides, before, f"pool{level}", padding)
         for i, filters in enumerate(block):
             count += 1
-            x = _conv(x, int(alpha * filters), 1 if i % 2 else 3, f"conv{count}")
-        features[f"C{level}"] = x
+            size, name = 1 if i % 2 else 3, f"conv{count}"
+            x = _conv(x, int(alpha * filters), size, name, dilation)
+        features[f"C{level}"], before = x, dilation
     del features["C0"]
     return features
 
@@ -179,9 +193,9 @@ def space_to_depth(x, name):
     return layers.Concatenate(name=f"{name}_depth")([upper, lower])
 
 
-def _conv(x, filters, kernel_size, name):
+def _conv(x, filters, kernel_size, name, dilation=1):
     x = layers.Conv2D(
-        filters, kernel_size, padding="same", use_bias=False,
+        filters, kernel_size, padding="same", use_bias=False, dilation_rate=dilation,
         kernel_initializer="he_normal", name=name,
     )(x)  # fmt: skip
     x = batch_norm(f"{name}_bn")(x)

@@ -28,6 +28,19 @@ def batch_of(seeds, **more):
     return batch | {"image_id": names, "labels": tf.constant(seeds, tf.int32)}
 
 
+def other_keys():
+    rng = np.random.default_rng(0)
+    return {
+        "crowd": np.zeros(4, np.uint8),
+        "depth": rng.uniform(1, 9, (H, W, 1)).astype(np.float32),
+        "flow": rng.normal(0, 3, (H, W, 2)).astype(np.float32),
+        "flow_backward": rng.normal(0, 3, (H, W, 2)).astype(np.float32),
+        "occlusion": rng.integers(0, 2, (H, W, 1)).astype(np.uint8),
+        "next_images": rng.integers(0, 255, (H, W, 3)).astype(np.uint8),
+        "frames": rng.integers(0, 255, (2, H, W, 3)).astype(np.uint8),
+    }
+
+
 def positions(first, count):
     return tf.range(first, first + count, dtype=tf.int64)
 
@@ -185,30 +198,26 @@ def test_compiled_functions_are_kept(changed):
 
 @pytest.mark.slow
 def test_everything_at_once_compiles():
-    """XLA lacks some operations: each knob and key, as the plain functions"""
+    """XLA lacks some operations: each knob and key, as the plain functions.
+
+    But for cutmix, which they do not know; that compiles alone.
+    """
     every = Transforms(
         *(True, True, 20, 5, 0.2, 0.1, 0.1, 0.1, 2, 0.5, (32, 48), "constant", 9.0),
         *(0.3, 0.3, 0.3, 0.1, 0.1, 0.3, 0.1, ((0.1, 0.1, 0.1),) * 3, 1.0, 4.0, 0.3),
-        *(0.0, 1.0, 0.5, 2, 9.0, 0.25, ((0, 1),), True),
+        *(0.0, 0.0, 0.5, 2, 9.0, 0.25, ((0, 1),), True),
     )
-    rng = np.random.default_rng(0)
-    more = {
-        "crowd": np.zeros(4, np.uint8),
-        "depth": rng.uniform(1, 9, (H, W, 1)).astype(np.float32),
-        "flow": rng.normal(0, 3, (H, W, 2)).astype(np.float32),
-        "flow_backward": rng.normal(0, 3, (H, W, 2)).astype(np.float32),
-        "occlusion": rng.integers(0, 2, (H, W, 1)).astype(np.uint8),
-        "next_images": rng.integers(0, 255, (H, W, 3)).astype(np.uint8),
-        "frames": rng.integers(0, 255, (2, H, W, 3)).astype(np.uint8),
-    }
+    more = other_keys()
     out = apply(every, batch_of(range(4), **more), KEY, positions(0, 4))
-    alone = every._replace(cutmix=0.0)
-    out_alone = apply(alone, batch_of(range(4), **more), KEY, positions(0, 4))
     assert out["images"].shape == (4, 32, 48, 3)
     samples = [objects((3 + i) % 4) | more for i in range(4)]
     random = random_numbers.uniforms(tf.constant(KEY), tf.constant(3, tf.int64))
     values = {name: float(value) for name, value in random.items()}
-    plain = change(alone, *samples, **values)
+    plain = change(every, *samples, **values)
     for key, value in plain.items():
-        differs = np.abs(out_alone[key][3].numpy().astype(float) - value) > 1
+        differs = np.abs(out[key][3].numpy().astype(float) - value) > 1
         assert differs.mean() < 0.02, key
+    batch = batch_of(range(4), **more)
+    mixed = apply(Transforms(cutmix=1.0), batch, KEY, positions(0, 4))
+    for key, value in batch.items():
+        assert mixed[key].shape == value.shape, key

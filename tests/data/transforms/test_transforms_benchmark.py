@@ -1,9 +1,8 @@
 """The benchmark runs and leaves a valid file; how fast anything is, is not asserted."""
 
 import pathlib
-import subprocess
-import sys
 
+import programs
 import pytest
 
 from kcv.tools import results
@@ -13,9 +12,9 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 @pytest.mark.slow
 def test_transforms_benchmark(tmp_path):
-    command = [sys.executable, "benchmarks/transforms.py", f"--results={tmp_path}"]
-    command += ["--image_size=32", "--batch_size=2", "--steps=2", "--rounds=1"]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    flags = ["--image_size=32", "--batch_size=2", "--steps=2", "--rounds=1"]
+    flags.append(f"--results={tmp_path}")
+    run = programs.run("benchmarks/transforms.py", *flags, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-2000:]
     (measured,) = results.read_benchmarks(tmp_path)
     assert measured["name"] == "transforms_32"
