@@ -87,7 +87,11 @@ def first_deviation(content, model, layers, probes, bound, mode) -> str:
     for operator in graph.operators:
         for index in operator.outputs:
             produced[layers[index].split("/")[0]] = (operator.name, index)
-    single = {x.name: x for x in model.layers if len(x._inbound_nodes) == 1}
+    single = {
+        x.name: x
+        for x in model.layers
+        if len(x._inbound_nodes) == 1 and not isinstance(x, keras.Model)
+    }
     names = [name for name in produced if name in single]
     outputs = {name: single[name].output for name in names}
     inner = _model_class(model)(model.inputs, outputs)

@@ -9,15 +9,20 @@ _SPEED = "J. Huang et al. 2017, https://arxiv.org/abs/1611.10012"
 _V2 = "M. Sandler et al. 2018, https://arxiv.org/abs/1801.04381"
 _YOLO_V1 = "J. Redmon et al. 2016, https://arxiv.org/abs/1506.02640"
 _YOLO_V2 = "J. Redmon, A. Farhadi 2017, https://arxiv.org/abs/1612.08242"
+_FASTER = "S. Ren et al. 2015, https://arxiv.org/abs/1506.01497"
+_RCNN = "R. Girshick et al. 2014, https://arxiv.org/abs/1311.2524"
+_FAST = "R. Girshick 2015, https://arxiv.org/abs/1504.08083"
+_R_FCN = "J. Dai et al. 2016, https://arxiv.org/abs/1605.06409"
+_MASK = "K. He et al. 2017, https://arxiv.org/abs/1703.06870"
 _RETINANET = "T. Lin et al. 2017, https://arxiv.org/abs/1708.02002"
 
 _from = partial(builder, "detection")
 
 
-def _row(file, name, ids, paper, shape, counts, method, shared=(), cell=0, **knobs):
+def _row(file, name, ids, paper, shape, counts, method="", shared=(), cell=0, **knobs):
     """A row; `shared` names knobs that the anchors have as well."""
     own = {knob: knobs[knob] for knob in shared}
-    anchors = _from(file, f"{name}_anchors", **own)
+    anchors = _from(file, f"{name}_anchors", **own) if method else None
     recipe = knobs.pop("recipe", None)
     return Entry(
         *(_from(file, name, **knobs), ids, "detection", paper, shape, *counts),
@@ -49,15 +54,19 @@ ROWS = {
     "ssdlite_mobilenet_v2": _row(
         "ssd_mobilenet", "ssdlite_mobilenet_v2", ("D06", "D14"), _V2, (320, 320, 3),
         (4_551_295, 804_397_504), "ssd"),
+    "ssd_resnet101": _row(
+        "ssd_body", "ssd", ("D14",), _SPEED, (300, 300, 3),
+        (47_266_239, 14_366_315_008), "ssd", ("body",),
+        body="resnet101"),
     "retinanet": _row(
         "retinanet", "retinanet", ("D09",), _RETINANET, (512, 512, 3),
         (33_919_604, 59_550_875_648),
         "retinanet"),
-    "retinanet_vgg16_025": _row(
+    "retinanet_025": _row(
         "retinanet", "retinanet", ("D09",), _RETINANET, (128, 128, 3),
-        (1_566_404, 504_729_600),
-        "retinanet", ("levels",), body="vgg16", alpha=0.25, filters=64, convolutions=1,
-        levels=(3, 4, 5)),
+        (1_894_764, 243_896_320),
+        "retinanet", ("levels",), body="darknet19", alpha=0.25, filters=64,
+        convolutions=1, levels=(3, 4, 5), recipe="retinanet_025_scenes"),
     "yolo_v1": _row(
         "yolo_v1", "yolo_v1", ("D07",), _YOLO_V1, (448, 448, 3),
         (271_703_550, 20_285_153_280), "yolo_v1",
@@ -77,6 +86,34 @@ ROWS = {
     "yolo_v2_025": _row(
         "yolo_v2", "yolo_v2", ("D08",), _YOLO_V2, (128, 128, 3),
         (1_948_981, 149_504_000), "yolo_v2",
-        ("stride",), 16, alpha=0.25, stride=16),
+        ("stride",), 16, alpha=0.25, stride=16, recipe="yolo_v2_025_scenes"),
+    "rcnn": _row(
+        "rcnn", "rcnn", ("D02",), _RCNN, (227, 227, 3), (57_687_524, 721_130_016),
+        recipe="rcnn_scenes"),
+    "fast_rcnn": _row(
+        "fast_rcnn", "fast_rcnn", ("D03",), _FAST, (512, 512, 3),
+        (134_674_341, 320_081_035_264)),
+    "faster_rcnn": _row(
+        "faster_rcnn", "faster_rcnn", ("D04", "D14"), _FASTER, (512, 512, 3),
+        (29_151_550, 22_154_010_624),
+        "two_stage"),
+    "faster_rcnn_fpn": _row(
+        "faster_rcnn", "faster_rcnn_fpn", ("D04",), _FASTER, (512, 512, 3),
+        (41_832_736, 62_253_457_408),
+        "two_stage"),
+    "faster_rcnn_025": _row(
+        "faster_rcnn", "faster_rcnn", ("D04", "D14"), _FASTER, (128, 128, 3),
+        (1_238_582, 152_135_936),
+        "two_stage", ("stride", "sides"), body="darknet19", alpha=0.25, stride=8,
+        level="C4", sides=(20, 40, 80), rpn_filters=64, units=128, proposals=50),
+    "r_fcn": _row(
+        "r_fcn", "r_fcn", ("D05", "D14"), _R_FCN, (512, 512, 3),
+        (34_697_202, 42_991_091_712), "two_stage"),
+    "mask_rcnn": _row(
+        "mask_rcnn", "mask_rcnn", ("D09",), _MASK, (512, 512, 3),
+        (44_476_016, 52_770_336_768)),
+    "keypoint_rcnn": _row(
+        "mask_rcnn", "keypoint_rcnn", ("D09",), _MASK, (512, 512, 3),
+        (59_265_958, 55_614_595_072)),
 }
 # fmt: on

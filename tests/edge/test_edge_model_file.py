@@ -55,7 +55,7 @@ def test_reads_what_was_written(tmp_path):
         (tiny_tflite.pack(FLAT, " " * (2**24 + 1)), "kcv.json is too large"),
         (with_(format=2), "format 2, this kcv knows up to 1"),
         (with_(format="1"), "format '1'"),
-        (with_(task="haiku"), r"task 'haiku' is not one of \['classification', 'local"),
+        (with_(task="haiku"), r"task 'haiku' is not one of \['classification', 'detec"),
         (with_(labels=["a"]), "1 labels for 4 classes"),
         (with_(normalization={"mean": [0, 0], "std": [1]}), "2 values of mean for 3"),
         (with_(normalization={"mean": [0], "std": [0]}), "'normalization.std'"),

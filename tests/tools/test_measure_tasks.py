@@ -20,7 +20,8 @@ RUN = {
 def test_every_task_of_the_zoo_can_be_measured():
     """A module lacks nothing, but for what training with rounding asks."""
     assert TASKS.keys() == {row.task for row in zoo.ZOO.values()}
-    assert TASKS.keys() == recipe_heads.SCRIPTS.keys()
+    of_models = recipe_heads.SCRIPTS.keys() - TASKS.keys()
+    assert recipe_heads.SCRIPTS.keys() >= TASKS.keys() and of_models <= zoo.ZOO.keys()
     names = {"METRIC", "NO_QAT", "batches", "network", "split", "evaluate", "baseline"}
     names |= {"export_options", "draw_answers"}
     for task in TASKS.values():

@@ -195,7 +195,8 @@ def test_every_recipe_parses():
     """A flagfile that names an unknown flag or a wrong value fails here."""
     root = pathlib.Path(__file__).parents[2]
     recipes = sorted((root / "tools" / "recipes").glob("*_digits.flags"))
-    assert recipes
+    recipes = [x for x in recipes if "train_classifier" in x.read_text()]
+    assert len(recipes) > 30
     code = (
         "import sys\n"
         "from absl import flags\n"
