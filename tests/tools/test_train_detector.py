@@ -142,7 +142,7 @@ def test_predict_draws_the_boxes(place, tmp_path):
     box = "  ".join(f"{side:.0f}" for side in found[0].box)
     assert lines[1] == f"  {found[0].score:.4f}  {found[0].label}  {box}"
     assert Image.open(tmp_path / "0_answer.png").size == (320, 240)
-    done = programs.tool("predict", *flags[1:], "--json", image)
+    done = programs.tool("predict", *flags, f"--output_dir={tmp_path}", "--json", image)
     answers = json.loads(done.stdout)["predictions"]
     np.testing.assert_allclose(answers[0]["box"], found[0].box)
 
