@@ -16,7 +16,16 @@ NO_QAT = ""
 
 
 def network(model):
-    """The model that is exported: suppression is the device's."""
+    """The model that is exported: suppression is the device's.
+
+    Raises:
+        ValueError: it is of two stages, whose boxes between them int8 would lose.
+    """
+    if "proposals" in model.output:
+        raise ValueError(
+            f"{model.name} has two stages: only detectors of one stage are measured; "
+            "kcv.models.detection.stages cuts it for a device"
+        )
     return model
 
 
