@@ -58,6 +58,14 @@ ROWS = {
         "ssd_body", "ssd", ("D14",), _SPEED, (300, 300, 3),
         (47_266_239, 14_366_315_008), "ssd", ("body",),
         body="resnet101"),
+    "ssd_mobilenet_v1_small": _row(
+        "ssd_body", "ssd", ("D06", "D14"), _SPEED, (128, 128, 3),
+        (1_461_791, 71_161_728), "ssd", ("body", "first_level"),
+        body="mobilenet_v1", alpha=0.5, first_level=3),
+    "ssd_darknet19_small": _row(
+        "ssd_body", "ssd", ("D14",), _SPEED, (128, 128, 3),
+        (681_463, 55_967_168), "ssd", ("body", "first_level"),
+        body="darknet19", alpha=0.25, first_level=3),
     "retinanet": _row(
         "retinanet", "retinanet", ("D09",), _RETINANET, (512, 512, 3),
         (33_919_604, 59_550_875_648),
@@ -111,9 +119,20 @@ ROWS = {
         (34_697_202, 42_991_091_712), "two_stage"),
     "mask_rcnn": _row(
         "mask_rcnn", "mask_rcnn", ("D09",), _MASK, (512, 512, 3),
-        (44_476_016, 52_770_336_768)),
+        (44_476_016, 52_770_336_768), "mask_rcnn"),
+    "mask_rcnn_025": _row(
+        "mask_rcnn", "mask_rcnn", ("D09",), _MASK, (128, 128, 3),
+        (1, 1), "mask_rcnn", ("sides",), body="darknet19", alpha=0.25,
+        sides=(16, 28, 48, 72), filters=64, units=128, proposals=50,
+        canonical_size=112, mask_filters=32, convolutions=2,
+        recipe="mask_rcnn_025_scenes"),
     "keypoint_rcnn": _row(
         "mask_rcnn", "keypoint_rcnn", ("D09",), _MASK, (512, 512, 3),
-        (59_265_958, 55_614_595_072)),
+        (59_265_958, 55_614_595_072), "keypoint_rcnn"),
+    "keypoint_rcnn_025": _row(
+        "mask_rcnn", "keypoint_rcnn", ("D09",), _MASK, (128, 128, 3),
+        (1, 1), "keypoint_rcnn", ("sides",), body="darknet19", alpha=0.25,
+        sides=(20, 40, 64, 88), filters=64, units=128, proposals=20,
+        keypoint_filters=48, convolutions=4, recipe="keypoint_rcnn_025_scenes"),
 }
 # fmt: on

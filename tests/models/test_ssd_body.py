@@ -69,6 +69,20 @@ def test_as_many_answers_as_anchors(body, size):
     assert shapes == {"scores": (None, n, 3), "offsets": (None, n, 4)}
 
 
+def test_a_finer_first_map_has_four_times_the_places():
+    """128 pixels: 16x16, 8x8, 4x4, 2x2, 1, 1 places, without the body's last level."""
+    with shapes_only():
+        model = thin("darknet19", (128, 128), first_level=3)
+    n = 16**2 * 3 + (8**2 + 4**2 + 2**2 + 1 + 1) * 6
+    assert len(ssd_anchors((128, 128, 3), "darknet19", first_level=3)) == n
+    assert model.output["scores"].shape == (None, n, 3)
+    assert "conv14" not in [layer.name for layer in model.layers]
+    with pytest.raises(ValueError, match="first_level must be 4 or 3, got 5"):
+        ssd(first_level=5)
+    with pytest.raises(ValueError, match="first_level must be 4 or 3, got 2"):
+        ssd_anchors(first_level=2)
+
+
 def test_anchors_lie_in_the_image():
     """Also of a body whose maps lose their borders: places share the image out."""
     boxes = ssd_anchors((299, 200, 3), "inception_v3")
