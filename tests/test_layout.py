@@ -43,6 +43,8 @@ SCRIPTS = {  # by task; a model may have one of its own
     "localisation": "kcv.tools.train_localiser",
     "verification": "kcv.tools.train_verifier",
     "rcnn": "kcv.tools.train_rcnn",
+    "sds": "kcv.tools.train_sds",
+    "yolo_9000_025": "kcv.tools.train_yolo9000",
 }
 BUDGETS = {"kcv/models": 200, "kcv/layers": 120, "tools": 150}
 

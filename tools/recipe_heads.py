@@ -8,6 +8,8 @@ SCRIPTS = {  # by task; a model may have one of its own
     "localisation": "train_localiser",
     "verification": "train_verifier",
     "rcnn": "train_rcnn",
+    "sds": "train_sds",
+    "yolo_9000_025": "train_yolo9000",
 }
 _WORDS = {"one_minus_eer": "1 - EER", "ap50": "AP50"}
 

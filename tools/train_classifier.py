@@ -16,16 +16,13 @@ Writes model.keras, metrics.json, history.csv, curves.png, samples.png, confusio
 and TensorBoard events. The same command goes on where it was interrupted.
 """
 
-import pathlib
-import time
-
 import keras
 from absl import flags
 
 from kcv import data, zoo
 from kcv.tools import classifier_flags, script, training_flags, training_run
-from kcv.train import classifier, freeze, run_folder
-from kcv.train.strategy import is_chief, make_strategy
+from kcv.train import classifier, freeze
+from kcv.train.strategy import is_chief
 
 _F = flags.FLAGS
 
@@ -41,11 +38,7 @@ flags.adopt_module_key_flags(training_flags)
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
-    started = time.monotonic()
-    strategy = make_strategy(_F.strategy)
-    keras.utils.set_random_seed(_F.seed)
+    started, strategy = training_run.start(argv)
 
     # Data.
     opened = classifier_flags.open_data()
@@ -53,14 +46,10 @@ def main(argv):
     pixel_range = zoo.entry(_F.model).pixel_range
 
     # Model.
-    folder = pathlib.Path(_F.output_dir)
     recipe = training_flags.recipe(__name__)
     classes = len(opened.class_names)
-    if is_chief(strategy):
-        size = opened.image_shape[0]
-        print(f"{_F.model} on {_F.data}: {classes} classes, {size} px -> {folder}")
-        fingerprint = {"data_fingerprint": splits["train"].fingerprint}
-        run_folder.claim(folder, recipe | fingerprint)
+    told = f"{classes} classes, {opened.image_shape[0]} px"
+    folder = training_run.claim(recipe, splits["train"], strategy, told)
     with strategy.scope():
         keras.mixed_precision.set_dtype_policy(_F.precision)
         model = classifier_flags.make_model(opened.image_shape, classes, training=True)

@@ -17,9 +17,7 @@ an object without an anchor cannot be learned.
 """
 
 import pathlib
-import time
 
-import keras
 from absl import flags
 
 from kcv import data, zoo
@@ -27,14 +25,18 @@ from kcv.boxes import clusters
 from kcv.data import objects
 from kcv.data.transforms import Transforms
 from kcv.tools import augment_flags, data_options, script, training_flags, training_run
-from kcv.train import detector, run_folder
-from kcv.train.strategy import is_chief, make_strategy
+from kcv.train import detector, instances
+from kcv.train.strategy import is_chief
 from kcv.viz.detected import save_targets
 
 _F = flags.FLAGS
 PARTS = (("train", "train"), ("validation", "validation"))
 
-MODELS = [name for name in zoo.names("detection") if zoo.entry(name).method]
+MODELS = [  # a tree of words has a script of its own
+    name
+    for name in zoo.names("detection")
+    if zoo.entry(name).method not in ("", "yolo_9000")
+]
 flags.DEFINE_enum("model", None, MODELS, "Name in the zoo.")
 flags.DEFINE_string("data", None, "'scenes/detection', 'coco:PATH', 'voc:PATH', ...")
 flags.DEFINE_integer("image_size", None, "Pixels a side; the model's own size.", 1)
@@ -62,40 +64,29 @@ for module in (training_flags, augment_flags, data_options):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
-    started = time.monotonic()
-    strategy = make_strategy(_F.strategy)
-    keras.utils.set_random_seed(_F.seed)
+    started, strategy = training_run.start(argv)
 
     # Data.
+    entry = zoo.entry(_F.model)
+    keys = detector.METHODS[entry.method].keys
     options = data_options.parse(_F.options)
     splits = {
-        name: objects.open_split(_F.data, split, seed=_F.seed, **options)
+        name: objects.open_split(_F.data, split, _F.seed, keys, **options)
         for name, split in (*PARTS, ("test", _F.test_split))
     }
     classes = splits["train"].class_names
-    entry = zoo.entry(_F.model)
-    size = _F.image_size or entry.input_shape[0]
-    image_shape = (size, size, entry.input_shape[2])
-    transforms = Transforms(**augment_flags.values())
-
-    def batches(split, epoch, start_step=0, replicas=(0, 1, 1)):
-        return objects.batches(
-            splits[split],
-            _F.batch_size,
-            image_shape,
-            entry.pixel_range,
-            slots=_F.slots,
-            transforms=transforms,
-            seed=_F.seed,
-            epoch=epoch,
-            start_step=start_step,
-            replicas=replicas,
-        )
+    image_shape = training_run.image_shape()
+    changes, points = augment_flags.values(), None
+    if "keypoints" in keys:
+        points = splits["train"].keys["keypoints"][0][1]
+        if _F.flip:
+            changes["keypoint_pairs"] = instances.mirrored_pairs(points)
+    transforms = Transforms(**changes)
+    batches = training_run.batches_of(
+        objects.batches, splits, image_shape, transforms=transforms, slots=_F.slots
+    )
 
     # Model.
-    folder = pathlib.Path(_F.output_dir)
     shapes = None
     if _F.cluster_anchors:
         sizes = objects.sizes(splits["train"], image_shape[:2])
@@ -103,14 +94,13 @@ def main(argv):
         print("anchors:", " ".join(f"{w:.0f}x{h:.0f}" for w, h in shapes))
     decoding = detector.decoding_of(entry, image_shape, shapes)
     if _F.debug_targets:
-        print(f"wrote {draw_targets(entry, decoding, batches, classes, folder)}")
+        print(f"wrote {draw_targets(entry, decoding, batches, classes)}")
         return
     recipe = training_flags.recipe(__name__)
-    if is_chief(strategy):
-        print(f"{_F.model} on {_F.data}: {len(classes)} classes, {size} px -> {folder}")
-        fingerprint = {"data_fingerprint": splits["train"].fingerprint}
-        run_folder.claim(folder, recipe | fingerprint)
+    told = f"{len(classes)} classes, {image_shape[0]} px"
+    folder = training_run.claim(recipe, splits["train"], strategy, told)
     shape = {"input_shape": image_shape, "classes": len(classes)}
+    shape |= {} if points is None else {"keypoints": points}
     with strategy.scope():
         model = training_run.build(exact=(), weights=_F.weights, **shape)
         trained, graph = model, detector.METHODS[entry.method].graph
@@ -131,7 +121,12 @@ def main(argv):
         folder,
         strategy,
         validate=detector.make_evaluate(
-            model, decoding, lambda: batches("validation", None), len(classes)
+            model,
+            decoding,
+            lambda: batches("validation", None),
+            len(classes),
+            keys,
+            most=detector.FEW if keys else detector.MOST,
         ),
     )
     if not is_chief(strategy):
@@ -147,12 +142,13 @@ def main(argv):
         folder,
         training_run.description(splits, classes, image_shape, recipe, started)
         | {"anchor_shapes": shapes},
+        keys,
     )
     told = ", ".join(f"{name.upper()} {value:.4f}" for name, value in scores.items())
     print(f"test {told}; wrote {folder}")
 
 
-def draw_targets(entry, decoding, batches, classes, folder, count=12):
+def draw_targets(entry, decoding, batches, classes, count=12):
     """Draws the anchors that answer for the objects of some training pictures."""
     batch = next(iter(batches("train", 0)))
     batch = {key: value[:count] for key, value in batch.items()}
@@ -160,6 +156,7 @@ def draw_targets(entry, decoding, batches, classes, folder, count=12):
     if method.targets is None:
         raise script.UsageError(f"--debug_targets: {_F.model} has cells, no anchors")
     classes_of_anchors = method.targets(decoding, batch)
+    folder = pathlib.Path(_F.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     return save_targets(
         batch["images"].numpy(),

@@ -18,10 +18,6 @@ test pictures with the right class and a box that overlaps the true one by an Io
 or more; metrics.json has it beside that of the commonest class with the mean box.
 """
 
-import pathlib
-import time
-
-import keras
 from absl import flags
 
 from kcv import data, zoo
@@ -29,8 +25,8 @@ from kcv.data import one_object
 from kcv.data.transforms import Transforms
 from kcv.metrics import localisation as metrics
 from kcv.tools import augment_flags, data_options, script, training_flags, training_run
-from kcv.train import localiser, run_folder
-from kcv.train.strategy import is_chief, make_strategy
+from kcv.train import localiser
+from kcv.train.strategy import is_chief
 
 _F = flags.FLAGS
 
@@ -47,11 +43,7 @@ for module in (training_flags, augment_flags, data_options):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
-    started = time.monotonic()
-    strategy = make_strategy(_F.strategy)
-    keras.utils.set_random_seed(_F.seed)
+    started, strategy = training_run.start(argv)
 
     # Data.
     options = data_options.parse(_F.options)
@@ -60,31 +52,16 @@ def main(argv):
         for name in ("train", "validation", "test")
     }
     classes = splits["train"].class_names
-    entry = zoo.entry(_F.model)
-    size = _F.image_size or entry.input_shape[0]
-    image_shape = (size, size, entry.input_shape[2])
+    image_shape = training_run.image_shape()
     transforms = Transforms(**augment_flags.values())
-
-    def batches(split, epoch, start_step=0, replicas=(0, 1, 1)):
-        return one_object.batches(
-            splits[split],
-            _F.batch_size,
-            image_shape,
-            entry.pixel_range,
-            transforms=transforms,
-            seed=_F.seed,
-            epoch=epoch,
-            start_step=start_step,
-            replicas=replicas,
-        )
+    batches = training_run.batches_of(
+        one_object.batches, splits, image_shape, transforms=transforms
+    )
 
     # Model.
-    folder = pathlib.Path(_F.output_dir)
     recipe = training_flags.recipe(__name__)
-    if is_chief(strategy):
-        print(f"{_F.model} on {_F.data}: {len(classes)} classes, {size} px -> {folder}")
-        fingerprint = {"data_fingerprint": splits["train"].fingerprint}
-        run_folder.claim(folder, recipe | fingerprint)
+    told = f"{len(classes)} classes, {image_shape[0]} px"
+    folder = training_run.claim(recipe, splits["train"], strategy, told)
     shape = {"input_shape": image_shape, "classes": len(classes)}
     with strategy.scope():
         model = training_run.build(weights=_F.weights, **shape)

@@ -24,7 +24,6 @@ samples.png and TensorBoard events. What counts is AP at an IoU of 0.5 on the te
 split, as PASCAL VOC of 2010 takes it. Images and features are kept in memory.
 """
 
-import pathlib
 import time
 
 import keras
@@ -41,7 +40,7 @@ from kcv.train import (
     rcnn_results,
     run_folder,
 )
-from kcv.train.strategy import is_chief, make_strategy
+from kcv.train.strategy import is_chief
 
 _F = flags.FLAGS
 PIXEL_RANGE = (-1.0, 1.0)
@@ -78,11 +77,7 @@ for module in (training_flags, data_options):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
-    started = time.monotonic()
-    strategy = make_strategy(_F.strategy)
-    keras.utils.set_random_seed(_F.seed)
+    started, strategy = training_run.start(argv)
 
     # Data.
     options = data_options.parse(_F.options)
@@ -91,13 +86,10 @@ def main(argv):
         for name in SPLITS
     }
     classes = splits["train"].class_names
-    folder = pathlib.Path(_F.output_dir)
     recipe = training_flags.recipe(__name__)
     recipe.pop("workers")
-    if is_chief(strategy):
-        fingerprint = {"data_fingerprint": splits["train"].fingerprint}
-        run_folder.claim(folder, recipe | fingerprint)
-        print(f"R-CNN on {_F.data}: {len(classes)} classes -> {folder}", flush=True)
+    told = f"{len(classes)} classes"
+    folder = training_run.claim(recipe, splits["train"], strategy, told)
     boxes = {name: rcnn_stages.proposed(folder, name, splits[name]) for name in SPLITS}
     windows = {n: rcnn_regions.windows(splits[n], boxes[n]) for n in SPLITS[:2]}
 

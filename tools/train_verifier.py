@@ -21,17 +21,13 @@ the equal error rate on pairs of the test; metrics.json has it beside that of th
 of the pixels (chance: 0.5), and the threshold that validation pairs give.
 """
 
-import pathlib
-import time
-
-import keras
 from absl import flags
 
 from kcv import data, zoo
 from kcv.data import identities
 from kcv.tools import augment_flags, data_options, script, training_flags, training_run
-from kcv.train import run_folder, verifier
-from kcv.train.strategy import is_chief, make_strategy
+from kcv.train import verifier
+from kcv.train.strategy import is_chief
 
 _F = flags.FLAGS
 
@@ -54,42 +50,23 @@ for module in (training_flags, augment_flags, data_options):
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
-    started = time.monotonic()
-    strategy = make_strategy(_F.strategy)
-    keras.utils.set_random_seed(_F.seed)
+    started, strategy = training_run.start(argv)
 
     # Data.
     options = data_options.parse(_F.options)
     splits = identities.open_splits(_F.data, _F.seed, _F.unseen, **options)
-    entry = zoo.entry(_F.model)
-    size = _F.image_size or entry.input_shape[0]
-    image_shape = (size, size, entry.input_shape[2])
+    image_shape = training_run.image_shape()
     augment = data.Augment(fill=_F.fill, **augment_flags.values())
-
-    def batches(split, epoch, start_step=0, replicas=(0, 1, 1)):
-        return data.batches(
-            splits[split],
-            _F.batch_size,
-            image_shape,
-            entry.pixel_range,
-            augment=augment,
-            seed=_F.seed,
-            epoch=epoch,
-            start_step=start_step,
-            replicas=replicas,
-        )
+    batches = training_run.batches_of(
+        data.batches, splits, image_shape, augment=augment
+    )
 
     # Model.
-    folder = pathlib.Path(_F.output_dir)
     recipe = training_flags.recipe(__name__)
     names = {name: list(split.class_names) for name, split in splits.items()}
-    if is_chief(strategy):
-        told = ", ".join(f"{len(each)} for {name}" for name, each in names.items())
-        print(f"{_F.model} on {_F.data}: identities: {told}; {size} px -> {folder}")
-        fingerprint = {"data_fingerprint": splits["train"].fingerprint}
-        run_folder.claim(folder, recipe | fingerprint)
+    counts = ", ".join(f"{len(each)} for {name}" for name, each in names.items())
+    told = f"identities: {counts}; {image_shape[0]} px"
+    folder = training_run.claim(recipe, splits["train"], strategy, told)
     shape = {"input_shape": image_shape, "classes": len(names["train"])}
     shape |= {"margin": _F.margin, "scale": _F.scale, "dropout": _F.dropout}
     with strategy.scope():

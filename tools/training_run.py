@@ -1,5 +1,6 @@
 """What all training scripts do in the same way: a phase, and the model it gives."""
 
+import pathlib
 import time
 
 import keras
@@ -7,12 +8,77 @@ import numpy as np
 from absl import flags
 
 from kcv import zoo
-from kcv.tools import training_flags
-from kcv.train import checkpoint, loop
+from kcv.tools import script, training_flags
+from kcv.train import checkpoint, loop, run_folder
 from kcv.train.progress import TrainingProgress
-from kcv.train.strategy import is_chief
+from kcv.train.strategy import is_chief, make_strategy
 
 _F = flags.FLAGS
+
+
+def start(argv):
+    """Returns `time.monotonic()` and the strategy of --strategy; sets the seed.
+
+    Raises:
+        script.UsageError: there are positional arguments.
+    """
+    if len(argv) > 1:
+        raise script.UsageError(f"no positional arguments, got {' '.join(argv[1:])}")
+    started = time.monotonic()
+    strategy = make_strategy(_F.strategy)
+    keras.utils.set_random_seed(_F.seed)
+    return started, strategy
+
+
+def claim(recipe, train, strategy, told):
+    """Returns the folder of --output_dir, which is that of this recipe from now on.
+
+    Args:
+        recipe: from `training_flags.recipe`.
+        train: training split.
+        strategy: of `tf.distribute`.
+        told: what is printed of the data and the model.
+    """
+    folder = pathlib.Path(_F.output_dir)
+    if is_chief(strategy):
+        print(f"{_F.model} on {_F.data}: {told} -> {folder}", flush=True)
+        run_folder.claim(folder, recipe | {"data_fingerprint": train.fingerprint})
+    return folder
+
+
+def image_shape():
+    """(height, width, channels) that --model gets: of --image_size, or its own."""
+    height, width, channels = zoo.entry(_F.model).input_shape
+    size = _F.image_size
+    return (size, size, channels) if size else (height, width, channels)
+
+
+def batches_of(make, splits, shape, **options):
+    """Makes the `batches(split, epoch, start_step, replicas)` of `train_phase`.
+
+    Args:
+        make: function of (source, batch size, image shape, pixel range, seed, epoch,
+            start_step, replicas, **options).
+        splits: {name: source}.
+        shape: (height, width, channels).
+        **options: of `make`.
+    """
+    pixel_range = zoo.entry(_F.model).pixel_range
+
+    def batches(split, epoch, start_step=0, replicas=(0, 1, 1)):
+        return make(
+            splits[split],
+            _F.batch_size,
+            shape,
+            pixel_range,
+            seed=_F.seed,
+            epoch=epoch,
+            start_step=start_step,
+            replicas=replicas,
+            **options,
+        )
+
+    return batches
 
 
 def train_phase(

@@ -10,12 +10,14 @@ from keras import ops
 
 from kcv.boxes import coding
 from kcv.boxes.formats import clip
+from kcv.boxes.word_tree import WordTree
 
 SCORES = {
     "softmax": "logits of a softmax, the background first",
     "sigmoid": "logits, for a sigmoid each",
     "objectness": "logits of a softmax without background, times sigmoid(objectness)",
     "confidence": "probabilities of a cell's classes, times its boxes' objectness",
+    "tree": "logits of the words of a tree, times sigmoid(objectness)",
 }
 OFFSETS = {
     "log": "of kcv.boxes.coding.encode",
@@ -36,6 +38,9 @@ class Decoding(NamedTuple):
         image_size: (height, width), pixels.
         variances: of "log" and "regions", what offsets are divided by.
         stride: of "sigmoid", side of a cell in pixels.
+        parents: of "tree", as of a WordTree whose words stand after those above them.
+        tree_threshold: of "tree", as for `WordTree.answers`: 0 answers with all words
+            that have none below them, more with one word, as exact as it is sure.
     """
 
     scores: str
@@ -44,6 +49,8 @@ class Decoding(NamedTuple):
     image_size: tuple[int, int]
     variances: tuple[float, float, float, float] = coding.NO_VARIANCES
     stride: int = 0
+    parents: tuple[int, ...] = ()
+    tree_threshold: float = 0.0
 
 
 def decode(decoding: Decoding, outputs):
@@ -75,6 +82,10 @@ def decode(decoding: Decoding, outputs):
         objectness = ops.cast(outputs["objectness"], "float32")[..., None]
         if decoding.scores == "objectness":
             scores = ops.softmax(scores) * ops.sigmoid(objectness)
+        elif decoding.scores == "tree":
+            tree = WordTree((), tuple(decoding.parents))
+            scores = tree.answers(scores, decoding.tree_threshold)
+            scores = scores * ops.sigmoid(objectness)
         else:
             boxes_per_cell = objectness.shape[1] // scores.shape[1]
             scores = ops.repeat(scores, boxes_per_cell, axis=1) * objectness

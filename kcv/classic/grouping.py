@@ -70,6 +70,18 @@ class Regions:
             float (2 * count - 1, 4), in the order in which they come about; the last
             one is of the whole image.
         """
+        return self.hierarchy(kinds)[0]
+
+    def hierarchy(self, kinds):
+        """As `grouped`, with what each region is made of.
+
+        Args:
+            kinds: as for `grouped`.
+
+        Returns:
+            (boxes of `grouped`, bool (2 * count - 1, count): the first regions that lie
+            in each).
+        """
         table = {  # with room for what is to come
             key: np.concatenate([values, np.zeros_like(values)])
             for key, values in self._start.items()
@@ -82,12 +94,14 @@ class Regions:
         for one, other in pairs.tolist():
             touching[one].add(other)
             touching[other].add(one)
+        parts = np.eye(2 * self.count - 1, self.count, dtype=bool)
         while queue:
             _, one, other = heapq.heappop(queue)
             if touching[one] is None or touching[other] is None:
                 continue  # has been joined with another since
             new = len(touching)
             _join(table, one, other, new)
+            parts[new] = parts[one] | parts[other]
             around = (touching[one] | touching[other]) - {one, other}
             touching[one] = touching[other] = None
             for each in around:
@@ -99,7 +113,7 @@ class Regions:
                 likeness = self._similarity(table, each, new, kinds)
                 for negative, region in zip((-likeness).tolist(), each.tolist()):
                     heapq.heappush(queue, (negative, region, new))
-        return table["boxes"][: len(touching)]
+        return table["boxes"][: len(touching)], parts[: len(touching)]
 
     def _similarity(self, table, ones, others, kinds):
         """Sums of the wanted similarities of regions, (n,); section 3.2."""

@@ -10,6 +10,7 @@ import numpy as np
 from kcv import files
 from kcv.classic.grouping import SIMILARITIES
 from kcv.classic.objectness import objectness_windows
+from kcv.classic.region_search import region_search
 from kcv.classic.selective_search import selective_search
 
 # Two of the eight groupings: a third of the time, and a recall at 200 boxes and an IoU
@@ -19,6 +20,10 @@ METHODS = {
     "selective_search": selective_search,
     "selective_search_fast": functools.partial(selective_search, strategies=FAST),
     "objectness": objectness_windows,
+}
+REGION_METHODS = {  # those that know the pixels of a proposal
+    "selective_search": region_search,
+    "selective_search_fast": functools.partial(region_search, strategies=FAST),
 }
 
 
@@ -37,18 +42,12 @@ def propose(images, method: str, count: int, workers: int = 1):
     Raises:
         ValueError: there is no such method, or count or workers is below 1.
     """
-    if method not in METHODS:
-        raise ValueError(f"no proposals {method!r}; known: {', '.join(METHODS)}")
-    if count < 1 or workers < 1:
-        raise ValueError(f"count={count} and workers={workers} must be 1 or more")
-    of_image = functools.partial(_first, method, count)
-    if workers == 1:
-        yield from map(of_image, images)
-        return
-    # A process that is forked while TensorFlow's threads run may wait for ever.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
-        yield from pool.map(of_image, images, chunksize=8)
+    yield from _of_images(METHODS, images, method, count, workers)
+
+
+def propose_regions(images, method: str, count: int, workers: int = 1):
+    """As `propose`, for a key of REGION_METHODS; yields Segments, best first."""
+    yield from _of_images(REGION_METHODS, images, method, count, workers)
 
 
 def write(path: str | pathlib.Path, proposals):
@@ -65,5 +64,20 @@ def read(path: str | pathlib.Path) -> list[np.ndarray]:
         return np.split(stored["boxes"], np.cumsum(stored["counts"])[:-1])
 
 
+def _of_images(methods, images, method, count, workers):
+    if method not in methods:
+        raise ValueError(f"no proposals {method!r}; known: {', '.join(methods)}")
+    if count < 1 or workers < 1:
+        raise ValueError(f"count={count} and workers={workers} must be 1 or more")
+    of_image = functools.partial(_first, methods[method], count)
+    if workers == 1:
+        yield from map(of_image, images)
+        return
+    # A process that is forked while TensorFlow's threads run may wait for ever.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+        yield from pool.map(of_image, images, chunksize=8)
+
+
 def _first(method, count, image):
-    return METHODS[method](image)[:count]
+    return method(image)[:count]

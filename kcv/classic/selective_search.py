@@ -53,7 +53,7 @@ def selective_search(image, strategies=STRATEGIES, min_side: int = 4) -> np.ndar
         ValueError: image is not uint8 (h, w, 3), or a strategy is none of the possible.
     """
     image = checked(image)
-    _check(strategies)
+    check_strategies(strategies)
     rgb = image / 255
     regions, found = {}, {}
     for space, scale, kinds in strategies:
@@ -69,7 +69,8 @@ def selective_search(image, strategies=STRATEGIES, min_side: int = 4) -> np.ndar
     return boxes[spread(boxes, _agreement(boxes, found), SAME)]
 
 
-def _check(strategies):
+def check_strategies(strategies):
+    """Raises ValueError unless they are such as `selective_search` takes."""
     if not strategies:
         raise ValueError("strategies are empty: give one grouping or more")
     for space, _, kinds in strategies:

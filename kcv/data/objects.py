@@ -11,6 +11,14 @@ from kcv.data import fit, sources, structured
 ALWAYS = ("images", "boxes", "classes")
 WHERE_KNOWN = ("crowd",)
 SLOTS = 20
+_WITH = {
+    "boxes": "a set of detection, such as 'scenes/detection', 'coco:PATH', 'voc:PATH' "
+    "or 'yolo:PATH'",
+    "masks": "a set that has them, such as 'scenes/detection', or 'coco:PATH' with "
+    "--options=task=instances",
+    "keypoints": "a set that has them, such as 'scenes/pose', or 'coco:PATH' with "
+    "--options=task=keypoints",
+}
 
 
 def open_split(name, split, seed=0, keys=(), **options):
@@ -50,10 +58,8 @@ def with_keys(source, keys=()):
     needed = (*ALWAYS, *keys)
     missing = [key for key in needed if key not in (source.keys or {})]
     if missing:
-        raise ValueError(
-            f"{source.name} has no {missing[0]}: give a set of detection, such as "
-            "'scenes/detection', 'coco:PATH', 'voc:PATH' or 'yolo:PATH'"
-        )
+        given = _WITH.get(missing[0], _WITH["boxes"])
+        raise ValueError(f"{source.name} has no {missing[0]}: give {given}")
     kept = {k: v for k, v in source.keys.items() if k in (*needed, *WHERE_KNOWN)}
     return source._replace(keys=kept)
 

@@ -6,9 +6,8 @@ counts, those of crowds after the others; a picture without one has the label -1
 
 import tensorflow as tf
 
-from kcv.data import fit, sources, structured
+from kcv.data import fit, objects, structured
 
-_KEYS = ("images", "boxes", "classes", "crowd")
 # What the scenes of one thing have in place of a detector's.
 _ONE = {
     **{"min_objects": 1, "max_objects": 1, "people": (0, 0)},
@@ -34,21 +33,11 @@ def open_split(name, split, seed=0, **options):
     """
     if name.startswith("scenes/detection"):
         options = {**options, "scenes": _one_thing(name)}
-        if split != "train":
-            options.pop("count", None)
-    source = sources.source(name, split, seed=seed, **options)
-    missing = [key for key in _KEYS[:3] if key not in (source.keys or {})]
-    if missing:
-        raise ValueError(
-            f"{name} has no {missing[0]}: localisation needs a set of detection, such "
-            "as 'scenes/detection', 'coco:PATH', 'voc:PATH' or 'yolo:PATH'"
-        )
-    # What is not asked for, as masks, costs no time.
-    keys = {key: value for key, value in source.keys.items() if key in _KEYS}
+    source = objects.open_split(name, split, seed=seed, **options)
     names = source.class_names
     if name.startswith("scenes/detection"):
         names = tuple(each for each in names if each != "person")  # the last
-    return source._replace(keys=keys, class_names=names)
+    return source._replace(class_names=names)
 
 
 def batches(source, batch_size, image_shape, pixel_range, **options):

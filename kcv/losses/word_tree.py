@@ -4,7 +4,7 @@ Paper: J. Redmon, A. Farhadi, "YOLO9000", 2017, section 4,
 https://arxiv.org/abs/1612.08242
 
 A label costs at its own level and above. What is below it costs nothing: "dog" does not
-say which. Trees are `kcv.models.detection.word_tree.WordTree`s.
+say which. Trees are `kcv.boxes.word_tree.WordTree`s.
 
 Differs from the paper's code: as `kcv.losses.yolo_v2` does. The code keeps the
 objectness of all other boxes down in an image for classification; the paper, and this,

@@ -173,7 +173,7 @@ def _by_class(images, count):
     for first, last in zip(stops, stops[1:]):
         rows = order[first:last]
         one = {key: column[rows] for key, column in columns.items()}
-        if masks:
+        if "masks" in images[0]:
             one["masks"] = [masks[row] for row in rows]
         yield one
 

@@ -13,16 +13,19 @@ from kcv.losses.detection import multibox_loss, retinanet_loss
 from kcv.losses.two_stage import two_stage_loss
 from kcv.losses.yolo_v1 import yolo_v1_loss
 from kcv.losses.yolo_v2 import yolo_v2_loss
-from kcv.metrics.coco import CocoMetric
+from kcv.models.detection.cascade_training import cascade_graph
 from kcv.models.detection.two_stage import training_graph
-from kcv.train import run_folder
+from kcv.train import instances, run_folder
+from kcv.train.word_losses import word_losses
 from kcv.viz.detected import save_detected
 
 KEYS = ("boxes", "classes", "crowd")  # of a batch: what is to be found
 # As COCO's evaluation has it; the device takes fewer.
 LEAST_SCORE, MOST = 0.01, 100
+FEW = 20  # of an image, in validation where each has a mask or keypoints: dear ones
 PRECISIONS = ("ap", "ap50", "ap75")
-SAMPLES = 12  # pictures in samples.png
+# Of samples.png: pictures, least score of what is drawn, objects in a picture.
+SAMPLES, SHOWN, SLOTS = 12, 0.5, 20
 
 
 class Method(NamedTuple):
@@ -37,7 +40,8 @@ class Method(NamedTuple):
             answers for, matching.BACKGROUND or matching.IGNORED; for pictures.
         graph: function (model, **options) -> the graph that is trained in place of the
             model, from what of a batch its inputs name; None: the model itself.
-        keys: of a batch, what it learns from beyond KEYS.
+        keys: of a batch, what it learns from and is judged by beyond KEYS: "masks" or
+            "keypoints".
     """
 
     scores: str
@@ -88,6 +92,14 @@ def _yolo_v2_losses(decoding, batch, outputs):
     return yolo_v2_loss(*_cells(batch), outputs, *places)
 
 
+_TWO_STAGE = Method(
+    "softmax",
+    "regions",
+    lambda decoding, batch, outputs: two_stage_loss(outputs),
+    coding.SSD_VARIANCES,
+    graph=training_graph,
+)
+
 METHODS = {
     "ssd": Method(
         "softmax",
@@ -104,13 +116,11 @@ METHODS = {
     ),
     "yolo_v1": Method("confidence", "roots", _yolo_v1_losses),
     "yolo_v2": Method("objectness", "sigmoid", _yolo_v2_losses),
-    "two_stage": Method(
-        "softmax",
-        "regions",
-        lambda decoding, batch, outputs: two_stage_loss(outputs),
-        coding.SSD_VARIANCES,
-        graph=training_graph,
-    ),
+    "two_stage": _TWO_STAGE,
+    "mask_rcnn": _TWO_STAGE._replace(keys=("masks",)),
+    "keypoint_rcnn": _TWO_STAGE._replace(keys=("keypoints",)),
+    "cascade": _TWO_STAGE._replace(graph=cascade_graph, keys=("masks",)),
+    "yolo_9000": Method("tree", "sigmoid", word_losses),
 }
 
 
@@ -157,7 +167,7 @@ def detector_losses(method: str, decoding: Decoding):
 
 
 def detect(decoding: Decoding, outputs, score_threshold=LEAST_SCORE, most=MOST):
-    """What a model has found, as `CocoMetric` takes it.
+    """What a model has found.
 
     Args:
         decoding: of the model.
@@ -167,7 +177,8 @@ def detect(decoding: Decoding, outputs, score_threshold=LEAST_SCORE, most=MOST):
 
     Returns:
         {"boxes": (b, most, 4), "scores": (b, most), "classes": int32 (b, most)}, by
-        falling score; class -1 where there are fewer.
+        falling score, class -1 where there are fewer; and what
+        `instances.of_detections` adds for a model with masks or keypoints.
     """
     boxes, scores = decode(decoding, outputs)
     found = nms.detections(
@@ -177,29 +188,36 @@ def detect(decoding: Decoding, outputs, score_threshold=LEAST_SCORE, most=MOST):
         output_size=most,
         candidates=4 * most,
     )
-    return {name: found[name] for name in ("boxes", "scores", "classes")}
+    found = {name: found[name] for name in ("boxes", "scores", "classes")}
+    if "mask_boxes" in outputs:
+        found |= instances.of_detections(outputs, boxes, scores, found)
+    return found
 
 
-def average_precisions(answer, data, classes: int, kind="boxes") -> dict:
+def average_precisions(answer, data, classes: int, keys=()) -> dict:
     """COCO's average precisions of all batches.
 
     Args:
         answer: function (images) -> detections, as of `detect`.
         data: batches.
         classes: number of classes.
-        kind: of `CocoMetric`.
+        keys: what is judged beyond boxes, of a `Method`.
 
     Returns:
-        {"ap", "ap50", "ap75"}, 0..1.
+        {"ap", "ap50", "ap75"}, 0..1, and "mask_ap", ... or "keypoint_ap", ....
     """
-    metric = CocoMetric(kind, classes)
+    metrics = {}
     for batch in data:
-        found = {key: np.asarray(x) for key, x in answer(batch["images"]).items()}
-        metric.update({key: np.asarray(batch[key]) for key in KEYS}, found)
-    return {name: metric.result()[name] for name in PRECISIONS}
+        images = batch["images"]
+        found = instances.in_images(answer(images), tuple(images.shape[1:3]))
+        truths = {key: np.asarray(batch[key]) for key in (*KEYS, *keys)}
+        instances.add(metrics, truths, found, classes, keys)
+    return instances.precisions(metrics, PRECISIONS)
 
 
-def make_evaluate(model, decoding, data: Callable, classes: int):
+def make_evaluate(
+    model, decoding, data: Callable, classes: int, keys=(), most: int = MOST
+):
     """Returns a function () -> dict of average precisions, traced once.
 
     Args:
@@ -207,30 +225,34 @@ def make_evaluate(model, decoding, data: Callable, classes: int):
         decoding: of the model.
         data: function () -> batches.
         classes: number of classes.
+        keys: as for `average_precisions`.
+        most: as for `detect`.
     """
 
     @tf.function(reduce_retracing=True)
     def answer(images):
-        return detect(decoding, model(images, training=False))
+        return detect(decoding, model(images, training=False), most=most)
 
-    return lambda: average_precisions(answer, data(), classes)
+    return lambda: average_precisions(answer, data(), classes, keys)
 
 
-def guess(data, classes: int) -> dict:
+def guess(data, classes: int, keys=()) -> dict:
     """Average precisions of one who answers with the objects of the image before."""
-    truths = {key: [] for key in KEYS}
+    truths = {key: [] for key in (*KEYS, *keys)}
     for batch in data:
-        for key in KEYS:
-            truths[key].append(np.asarray(batch[key]))
-    truths = {key: np.concatenate(values) for key, values in truths.items()}
-    answers = {key: np.roll(truths[key], 1, axis=0) for key in ("boxes", "classes")}
-    answers["scores"] = np.ones(answers["classes"].shape)
-    metric = CocoMetric("boxes", classes)
-    metric.update(truths, answers)
-    return {name: metric.result()[name] for name in PRECISIONS}
+        own = {key: np.asarray(batch[key]) for key in truths}
+        for key, values in instances.compact(own).items():
+            truths[key].extend(values)
+    answers = {key: [x[-1], *x[:-1]] for key, x in truths.items() if key != "crowd"}
+    answers["scores"] = [np.ones(len(own)) for own in answers["classes"]]
+    metrics = {}
+    instances.add(metrics, truths, answers, classes, keys)
+    return instances.precisions(metrics, PRECISIONS)
 
 
-def write_results(model, decoding, data: Callable, history, folder, facts: dict):
+def write_results(
+    model, decoding, data: Callable, history, folder, facts: dict, keys=()
+):
     """Measures a trained detector and writes everything a run leaves behind.
 
     Writes model.keras, metrics.json, history.csv and the pictures curves.png and
@@ -243,19 +265,21 @@ def write_results(model, decoding, data: Callable, history, folder, facts: dict)
         history: of `loop.train`.
         folder: where to write.
         facts: joins metrics.json; "labels" and "pixel_range" are needed here.
+        keys: as for `average_precisions`.
 
     Returns:
-        {"ap", "ap50", "ap75"} of the test split.
+        The average precisions of the test split.
     """
     names = facts["labels"]
-    scores = make_evaluate(model, decoding, data, len(names))()
-    blind = {f"baseline_{k}": v for k, v in guess(data(), len(names)).items()}
+    scores = make_evaluate(model, decoding, data, len(names), keys)()
+    blind = guess(data(), len(names), keys)
+    blind = {f"baseline_{name}": value for name, value in blind.items()}
     run_folder.write(folder, model, history, facts, scores | blind)
     batch = next(iter(data()))
     batch = {key: np.asarray(value[:SAMPLES]) for key, value in batch.items()}
-    found = detect(decoding, model(batch["images"], training=False))
+    found = detect(decoding, model(batch["images"], training=False), SHOWN, SLOTS)
+    found = instances.in_images(found, batch["images"].shape[1:3])
     truths = {key: batch[key] for key in ("boxes", "classes")}
-    found = {key: np.asarray(value) for key, value in found.items()}
     places = (names, folder / "samples.png", facts["pixel_range"])
-    save_detected(batch["images"], found, truths, *places)
+    save_detected(batch["images"], found, truths, *places, least=SHOWN)
     return scores

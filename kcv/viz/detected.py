@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from kcv.viz import boxes, colors, style, tiles
+from kcv.viz import boxes, colors, masks, skeleton, style, tiles
 
 _WIDTH = 1400  # of a sheet, pixels
 
@@ -14,7 +14,9 @@ def save_detected(images, found, truths, class_names, path, pixel_range, least=0
     Args:
         images: (n, height, width, 1 or 3), uint8 or float in `pixel_range`.
         found: {"boxes": (n, k, 4), "classes": (n, k), "scores": (n, k)}, x1, y1, x2, y2
-            in pixels of the images; class -1 is an empty slot.
+            in pixels of the images; class -1 is an empty slot. With "masks" (n, k,
+            height, width) they are laid over the images, with "keypoints" (n, k, j, 3)
+            skeletons are.
         truths: {"boxes": (n, m, 4), "classes": (n, m)}, likewise, or None.
         class_names: class i is `class_names[i]`.
         path: where to write.
@@ -28,6 +30,7 @@ def save_detected(images, found, truths, class_names, path, pixel_range, least=0
     sheet = []
     for i, image in enumerate(images):
         one = {key: np.asarray(value[i]) for key, value in found.items()}
+        image = tiles.as_uint8(image, pixel_range)
         shown = np.flatnonzero((one["classes"] >= 0) & (one["scores"] >= least))
         named = [
             f"{class_names[kind]} {score:.2f}"
@@ -45,7 +48,8 @@ def save_detected(images, found, truths, class_names, path, pixel_range, least=0
             paint += [style.PAPER] * len(missed)
             dashed += [True] * len(missed)
             title += f", {len(missed)} of {len(there)} missed"
-        sheet.append(_tile(image, drawn, named, paint, dashed, title, pixel_range))
+        more = {key: one[key][shown] for key in ("masks", "keypoints") if key in one}
+        sheet.append(_tile(image, drawn, named, paint, dashed, title, **more))
     return style.save(Image.fromarray(tiles.flowed(sheet, _WIDTH)), path)
 
 
@@ -79,16 +83,21 @@ def save_targets(images, truths, classes, anchors, class_names, path, pixel_rang
             f"{len(positive)} positive, {len(ignored)} ignored of {len(anchors)} "
             f"anchors; {len(objects)} objects"
         )
-        sheet.append(_tile(image, drawn, names, paint, dashed, title, pixel_range))
+        image = tiles.as_uint8(image, pixel_range)
+        sheet.append(_tile(image, drawn, names, paint, dashed, title))
     return style.save(Image.fromarray(tiles.flowed(sheet, _WIDTH)), path)
 
 
-def _tile(image, drawn, names, paint, dashed, title, pixel_range):
-    image = tiles.as_uint8(image, pixel_range)
+def _tile(image, drawn, names, paint, dashed, title, **more):
+    """A picture with boxes; "masks" and "keypoints" are of the first of these."""
     scale = tiles.scale_for(*image.shape[:2])
-    picture, left_over = boxes.draw_boxes(
-        tiles.scaled_picture(image, scale), drawn, names, paint, dashed, scale
-    )
+    picture = tiles.scaled_picture(image, scale)
+    if len(more.get("masks", ())):
+        enlarged = [tiles.scaled(mask, scale) for mask in more["masks"]]
+        picture = masks.draw_masks(picture, enlarged, paint[: len(enlarged)])
+    picture, left_over = boxes.draw_boxes(picture, drawn, names, paint, dashed, scale)
+    if len(more.get("keypoints", ())):
+        picture = skeleton.draw_skeletons(picture, more["keypoints"], scale=scale)
     legend = tiles.legend(left_over, picture.shape[1]) if left_over else None
     return tiles.titled(tiles.Tile(picture, title, legend))
 

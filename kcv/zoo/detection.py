@@ -14,6 +14,8 @@ _RCNN = "R. Girshick et al. 2014, https://arxiv.org/abs/1311.2524"
 _FAST = "R. Girshick 2015, https://arxiv.org/abs/1504.08083"
 _R_FCN = "J. Dai et al. 2016, https://arxiv.org/abs/1605.06409"
 _MASK = "K. He et al. 2017, https://arxiv.org/abs/1703.06870"
+_MNC = "J. Dai et al. 2016, https://arxiv.org/abs/1512.04412"
+_SDS = "B. Hariharan et al. 2014, https://arxiv.org/abs/1407.1808"
 _RETINANET = "T. Lin et al. 2017, https://arxiv.org/abs/1708.02002"
 
 _from = partial(builder, "detection")
@@ -95,6 +97,13 @@ ROWS = {
         "yolo_v2", "yolo_v2", ("D08",), _YOLO_V2, (128, 128, 3),
         (1_948_981, 149_504_000), "yolo_v2",
         ("stride",), 16, alpha=0.25, stride=16, recipe="yolo_v2_025_scenes"),
+    "yolo_9000": _row(
+        "yolo_9000", "yolo_9000", ("D08",), _YOLO_V2, (416, 416, 3),
+        (79_523_661, 19_550_655_488), "yolo_9000", cell=32),
+    "yolo_9000_025": _row(
+        "yolo_9000", "yolo_9000", ("D08",), _YOLO_V2, (128, 128, 3),
+        (1_941_528, 149_028_864), "yolo_9000", ("stride",), 16,
+        classes=27, alpha=0.25, stride=16, recipe="yolo_9000_025_scenes"),
     "rcnn": _row(
         "rcnn", "rcnn", ("D02",), _RCNN, (227, 227, 3), (57_687_524, 721_130_016),
         recipe="rcnn_scenes"),
@@ -117,12 +126,28 @@ ROWS = {
     "r_fcn": _row(
         "r_fcn", "r_fcn", ("D05", "D14"), _R_FCN, (512, 512, 3),
         (34_697_202, 42_991_091_712), "two_stage"),
+    "r_fcn_025": _row(
+        "r_fcn", "r_fcn", ("D05", "D14"), _R_FCN, (128, 128, 3), (482_594, 137_871_360),
+        "two_stage", ("stride", "sides"), body="darknet19", alpha=0.25, stride=8,
+        level="C4", sides=(20, 40, 80), rpn_filters=64, filters=128, size=3,
+        proposals=50),
+    "mnc": _row(
+        "mnc", "mnc", ("D10",), _MNC, (512, 512, 3),
+        (282_908_642, 83_131_011_072), "cascade"),
+    "mnc_025": _row(
+        "mnc", "mnc", ("D10",), _MNC, (128, 128, 3), (3_650_702, 117_708_288),
+        "cascade", ("stride", "sides"), body="darknet19", alpha=0.25, stride=8,
+        level="C4", sides=(20, 40, 80), rpn_filters=64, mask_size=14, mask_units=64,
+        units=128, proposals=50, stages=5, recipe="mnc_025_scenes"),
+    "sds": _row(
+        "sds", "sds", ("D15",), _SDS, (227, 227, 3),
+        (130_494_501, 1_457_377_664), recipe="sds_scenes"),
     "mask_rcnn": _row(
         "mask_rcnn", "mask_rcnn", ("D09",), _MASK, (512, 512, 3),
         (44_476_016, 52_770_336_768), "mask_rcnn"),
     "mask_rcnn_025": _row(
         "mask_rcnn", "mask_rcnn", ("D09",), _MASK, (128, 128, 3),
-        (1, 1), "mask_rcnn", ("sides",), body="darknet19", alpha=0.25,
+        (1_965_896, 195_781_888), "mask_rcnn", ("sides",), body="darknet19", alpha=0.25,
         sides=(16, 28, 48, 72), filters=64, units=128, proposals=50,
         canonical_size=112, mask_filters=32, convolutions=2,
         recipe="mask_rcnn_025_scenes"),
@@ -131,8 +156,8 @@ ROWS = {
         (59_265_958, 55_614_595_072), "keypoint_rcnn"),
     "keypoint_rcnn_025": _row(
         "mask_rcnn", "keypoint_rcnn", ("D09",), _MASK, (128, 128, 3),
-        (1, 1), "keypoint_rcnn", ("sides",), body="darknet19", alpha=0.25,
-        sides=(20, 40, 64, 88), filters=64, units=128, proposals=20,
+        (1_983_582, 192_638_976), "keypoint_rcnn", ("sides",), body="darknet19",
+        alpha=0.25, sides=(20, 40, 64, 88), filters=64, units=128, proposals=20,
         keypoint_filters=48, convolutions=4, recipe="keypoint_rcnn_025_scenes"),
 }
 # fmt: on

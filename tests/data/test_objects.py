@@ -77,5 +77,7 @@ def test_a_class_beyond_the_names_is_an_error():
 def test_a_set_without_boxes_is_named():
     with pytest.raises(ValueError, match="digits has no images: give a set of detect"):
         objects.open_split("digits", "train")
-    with pytest.raises(ValueError, match="mine has no masks: give a set of detection"):
+    with pytest.raises(ValueError, match="mine has no masks: .*--options=task=instanc"):
         objects.with_keys(in_memory([[0, 1]]), ("masks",))
+    with pytest.raises(ValueError, match="mine has no keypoints: .*'scenes/pose', or"):
+        objects.with_keys(in_memory([[0, 1]]), ("keypoints",))

@@ -84,7 +84,7 @@ def test_largest_box_counts_and_none_is_minus_1(coco):
 def test_a_set_without_boxes():
     for name in ("digits", "scenes/classification_64"):
         options = {"draw": True} if name != "digits" else {}
-        with pytest.raises(ValueError, match="has no (images|boxes): localisation"):
+        with pytest.raises(ValueError, match="has no (images|boxes): give a set"):
             one_object.open_split(name, "test", **options)
     with pytest.raises(ValueError, match="unknown scenes 'detection_7'"):
         one_object.open_split("scenes/detection_7", "test", draw=True)

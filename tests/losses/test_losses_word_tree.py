@@ -6,9 +6,9 @@ import pytest
 from slow_yolo import SHAPES, SIZE, TERMS, iou, sigmoid, slow_v2
 
 from kcv.boxes.anchors import grid
+from kcv.boxes.word_tree import ROOT, WordTree
 from kcv.losses.word_tree import word_tree_loss, yolo_9000_loss
 from kcv.losses.yolo_v2 import yolo_v2_loss
-from kcv.models.detection.word_tree import ROOT, WordTree
 
 ANCHORS = grid((2, 3), 32, SHAPES)
 #      0 a     1 b

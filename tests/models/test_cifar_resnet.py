@@ -45,24 +45,6 @@ def test_whole_net_by_hand(shortcut):
 
 @pytest.mark.parametrize(
     ("name", "parameters", "trained"),
-    [
-        ("cifar_resnet20", 271_098, 269_722),
-        ("cifar_plain20", 271_098, 269_722),
-        pytest.param("cifar_resnet56", 857_082, 853_018, marks=pytest.mark.slow),
-        pytest.param("cifar_plain56", 857_082, 853_018, marks=pytest.mark.slow),
-        pytest.param("cifar_resnet110", 1_736_058, 1_727_962, marks=pytest.mark.slow),
-    ],
-)
-def test_parameters(name, parameters, trained):
-    """The paper's 0.27M, 0.85M and 1.7M."""
-    with shapes_only():
-        model = getattr(nets, name)()
-    assert count(model) == (parameters, trained)
-    assert model.name == name
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "trained"),
     [  # the trained are those of imgclsmob
         ("cifar_resnet20", 274_042, 272_474),
         pytest.param("cifar_resnet56", 860_026, 855_770, marks=pytest.mark.slow),

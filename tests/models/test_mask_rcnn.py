@@ -3,7 +3,12 @@ import pytest
 from residual_checks import pictures, randomize, shapes_only
 
 from kcv.layers.best_boxes import best_boxes
-from kcv.models.detection.mask_rcnn import keypoint_rcnn, mask_rcnn
+from kcv.models.detection.mask_rcnn import (
+    keypoint_rcnn,
+    keypoint_rcnn_anchors,
+    mask_rcnn,
+    mask_rcnn_anchors,
+)
 
 THIN = {
     "body": "mobilenet_v1", "alpha": 0.25, "sides": (8, 16, 32), "filters": 8,
@@ -48,3 +53,16 @@ def test_levels_and_keypoints():
     assert model.output["keypoints"].shape == (None, 9, 56, 56, 4)
     names = set(model.get_layer("keypoint_head").input)
     assert names == {"P2", "P3", "P4", "boxes"}
+    number = model.output["proposal_scores"].shape[1]
+    for anchors in (keypoint_rcnn_anchors, mask_rcnn_anchors):
+        assert anchors((64, 96, 3), THIN["sides"]).shape == (number, 4)
+
+
+@pytest.mark.parametrize("builder", [mask_rcnn, keypoint_rcnn])
+def test_every_weight_has_a_name_of_its_own(builder):
+    """Also beside a body that calls its first convolution conv1."""
+    options = THIN | {"body": "darknet19", "sides": (8, 16, 32, 48)}
+    with shapes_only():
+        model = builder((64, 64, 3), 2, **options)
+    paths = [weight.path for weight in model.weights]
+    assert len(set(paths)) == len(paths)

@@ -8,7 +8,6 @@ from residual_checks import (
     assert_dilated_equals_strided,
     assert_lives,
     assert_same_as_applications,
-    count,
     export,
     pictures,
     randomize,
@@ -139,41 +138,13 @@ def test_full_depth_equals_keras_applications():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [
-        (101, 44_675_560, 44_577_896),
-        (152, 60_380_648, 60_236_904),
-    ],
-)
-def test_deeper_ones_have_the_weights_of_theirs(depth, parameters, trained):
+@pytest.mark.parametrize("depth", [101, 152])
+def test_deeper_ones_have_the_weights_of_theirs(depth):
     """Layer by layer; what the layers compute, the depth of 50 shows."""
     with shapes_only():
         model = getattr(nets, f"preact_resnet{depth}")()
         oracle = getattr(keras.applications, f"ResNet{depth}V2")(weights=None)
-    assert count(model) == (parameters, trained)
     assert [w.shape for w in model.weights] == [w.shape for w in oracle.weights]
-
-
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [  # keras.applications counts all; imgclsmob the trained, of the CIFAR nets
-        (20, 273_658, 272_282),
-        *(
-            pytest.param(*row, marks=pytest.mark.slow)
-            for row in [
-                (110, 1_738_618, 1_730_522),
-                (164, 1_727_482, 1_703_258),
-                (50, 25_613_800, 25_568_360),
-                (200, 64_894_440, 64_726_120),
-            ]
-        ),
-    ],
-)
-def test_parameters(depth, parameters, trained):
-    with shapes_only():
-        model = getattr(nets, f"preact_resnet{depth}")()
-    assert count(model) == (parameters, trained)
 
 
 def test_parameters_of_200_layers_are_those_of_imgclsmob():

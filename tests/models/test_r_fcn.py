@@ -51,6 +51,15 @@ def test_outputs(stride):
     }  # fmt: skip
 
 
+def test_score_maps_of_c4_leave_the_last_level_out():
+    with shapes_only():
+        model = thin(level="C4", stride=8)
+    assert stages.feature_maps(model)["class_maps"].shape[1:] == (8, 12, 36)
+    assert not [layer for layer in model.layers if layer.name.startswith("block12")]
+    with pytest.raises(ValueError, match="no map 'C3' at stride 16"):
+        thin(level="C3")
+
+
 def test_votes_by_pencil():
     """Each part of a box has a map of its own; the answer is the mean of its parts.
 
@@ -80,6 +89,6 @@ def test_the_second_half_has_no_weights():
 def test_refused():
     with (
         shapes_only(),
-        pytest.raises(ValueError, match="stride must be 16 or 8, got 4"),
+        pytest.raises(ValueError, match="no map 'C5' at stride 4"),
     ):
         thin(stride=4)

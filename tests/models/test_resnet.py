@@ -9,7 +9,6 @@ from residual_checks import (
     assert_dilated_equals_strided,
     assert_lives,
     assert_same_as_applications,
-    count,
     export,
     pictures,
     randomize,
@@ -62,35 +61,13 @@ def test_full_depth_equals_keras_applications():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [
-        (101, 44_707_176, 44_601_832),
-        (152, 60_419_944, 60_268_520),
-    ],
-)
-def test_deeper_ones_have_the_weights_of_theirs(depth, parameters, trained):
+@pytest.mark.parametrize("depth", [101, 152])
+def test_deeper_ones_have_the_weights_of_theirs(depth):
     """Layer by layer; what the layers compute, the depth of 50 shows."""
     with shapes_only():
         model = getattr(resnet, f"resnet{depth}")()
         oracle = getattr(keras.applications, f"ResNet{depth}")(weights=None)
-    assert count(model) == (parameters, trained)
     assert [w.shape for w in model.weights] == [w.shape for w in oracle.weights]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("depth", "parameters", "trained"),
-    [  # keras.applications counts all, torchvision the trained
-        (18, 11_699_112, 11_689_512),
-        (34, 21_814_696, 21_797_672),
-        (50, 25_636_712, 25_583_592),
-    ],
-)
-def test_parameters(depth, parameters, trained):
-    with shapes_only():
-        model = getattr(resnet, f"resnet{depth}")((32, 32, 3))
-    assert count(model) == (parameters, trained)
 
 
 @pytest.mark.parametrize("strides", [1, 2])

@@ -166,13 +166,6 @@ def test_refuses_what_cannot_slide():
 
 
 @pytest.mark.slow
-def test_full_overfeat():
-    model = sliding_window.overfeat_fast()
-    assert model.count_params() == 145_920_872
-    assert model.layers[-1].name == "predictions"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("quantize", ["float32", "int8"])
 def test_exports(quantize, tmp_path):
     from kcv.export import convert

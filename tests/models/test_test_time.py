@@ -116,7 +116,7 @@ def test_saves_and_loads(tmp_path):
 def test_trains_through_the_views():
     """The wrapper is a model like any other."""
     wrapped = test_time.test_time_augmented(classifier(), (8, 10))
-    wrapped.compile("sgd", "sparse_categorical_crossentropy")
+    wrapped.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     before = [w.copy() for w in wrapped.get_weights()]
     wrapped.fit(pictures(8, 10), np.arange(3), verbose=0)
     changed = zip(before, wrapped.get_weights())

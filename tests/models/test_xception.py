@@ -19,11 +19,6 @@ quarter = functools.partial(xception, alpha=0.25)
 quarter_features = functools.partial(xception_features, alpha=0.25)
 
 
-@pytest.mark.slow
-def test_parameters():
-    assert xception().count_params() == 22_910_480
-
-
 def test_parameters_of_a_quarter():
     """Pencil: a convolution has no bias, batch normalisation four numbers a map."""
 
@@ -43,8 +38,9 @@ def test_parameters_of_a_quarter():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(71, 112), (128, 91), (96, 96)])
+@pytest.mark.parametrize("size", [(72, 91), (72, 80)])
 def test_same_logits_as_keras_applications(size):
+    """Sizes odd and even; those of the next test are the other way round."""
     check_same_logits(xception, keras.applications.Xception, size)
 
 

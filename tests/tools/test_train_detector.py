@@ -52,6 +52,7 @@ def place(tmp_path_factory):
         "other": [*train, "--batch_size=4"],
         "targets": ssd,
         "cells": [*train, "--debug_targets"],
+        "masks": [*train, "--model=mask_rcnn_025"],
     }
     answers = several("train_detector", calls)
     answers |= several("measure", {"measure": measure})
@@ -145,6 +146,13 @@ def test_predict_draws_the_boxes(place, tmp_path):
     done = programs.tool("predict", *flags, f"--output_dir={tmp_path}", "--json", image)
     answers = json.loads(done.stdout)["predictions"]
     np.testing.assert_allclose(answers[0]["box"], found[0].box)
+
+
+def test_a_set_read_without_masks_is_one_line(place):
+    code, _, error = place[-1]["masks"]
+    assert code == 1
+    assert error.splitlines()[-1].startswith("error: ")
+    assert "has no masks: give a set that has them" in error.splitlines()[-1]
 
 
 def test_a_set_without_boxes_is_one_line(tmp_path):

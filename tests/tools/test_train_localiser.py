@@ -150,4 +150,4 @@ def test_a_set_without_boxes_is_one_line(tmp_path):
     flags = ["--model=localiser_025", "--data=digits", f"--output_dir={tmp_path / 'x'}"]
     done = programs.tool("train_localiser", *flags)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: digits has no images: local")
+    assert done.stderr.splitlines()[-1].startswith("error: digits has no images: give ")

@@ -19,6 +19,7 @@ from kcv.models.detection.faster_rcnn import (
     HIGHEST_ROIS,
     PYRAMID_SIDES,
     faster_rcnn_fpn,
+    faster_rcnn_fpn_anchors,
     pyramid_head,
 )
 from kcv.models.detection.fpn import FILTERS
@@ -64,7 +65,7 @@ def mask_rcnn(
 
     def answer(regions):
         x = RoIsToBatch(name="rois_to_batch")(regions)
-        x = _convolutions(x, mask_filters, convolutions)
+        x = _convolutions(x, mask_filters, convolutions, "mask")
         x = layers.Conv2DTranspose(
             mask_filters, 2, 2, activation="relu", kernel_initializer="he_normal",
             name="enlarge",
@@ -114,7 +115,7 @@ def keypoint_rcnn(
 
     def answer(regions):
         x = RoIsToBatch(name="rois_to_batch")(regions)
-        x = _convolutions(x, keypoint_filters, convolutions)
+        x = _convolutions(x, keypoint_filters, convolutions, "keypoint")
         x = layers.Conv2DTranspose(
             keypoints, 4, 2, padding="same", kernel_initializer="he_normal",
             name="enlarge",
@@ -127,6 +128,16 @@ def keypoint_rcnn(
     return _with_head(
         model, answer, "keypoint_head", canonical_size, weights, "keypoint_rcnn"
     )
+
+
+def mask_rcnn_anchors(input_shape=(512, 512, 3), sides=PYRAMID_SIDES):
+    """Anchors of `mask_rcnn`'s proposals; as `faster_rcnn_fpn_anchors`."""
+    return faster_rcnn_fpn_anchors(input_shape, sides)
+
+
+def keypoint_rcnn_anchors(input_shape=(512, 512, 3), sides=PYRAMID_SIDES):
+    """Anchors of `keypoint_rcnn`'s proposals; as `faster_rcnn_fpn_anchors`."""
+    return faster_rcnn_fpn_anchors(input_shape, sides)
 
 
 def mask_stage(model, count):
@@ -149,11 +160,12 @@ def mask_stage(model, count):
     return stages.stage(model, head, "boxes", count, f"{model.name}_masks")
 
 
-def _convolutions(x, filters, count):
+def _convolutions(x, filters, count, name):
+    # Weights inside of a head are known by these names alone: bodies have a "conv1".
     for i in range(1, count + 1):
         x = layers.Conv2D(
             filters, 3, padding="same", activation="relu",
-            kernel_initializer="he_normal", name=f"conv{i}",
+            kernel_initializer="he_normal", name=f"{name}_conv{i}",
         )(x)  # fmt: skip
     return x
 

@@ -25,6 +25,7 @@ SIDES = anchors.FASTER_RCNN_SIDES
 def r_fcn(
     input_shape=(512, 512, 3), classes=80, weights=None, body="resnet50", alpha=1.0,
     stride=16, sides=SIDES, rpn_filters=512, filters=1024, size=7, proposals=300,
+    level="C5",
 ):  # fmt: skip
     """Builds R-FCN.
 
@@ -35,13 +36,14 @@ def r_fcn(
         weights: None or the path of a `.weights.h5` or `.keras` file of this model.
         body: a key of bodies.BODIES.
         alpha: width multiplier, of a body that has one.
-        stride: of all maps behind "C3", 16 or 8; proposals are made of "C4", score maps
-            of "C5", whose convolutions are dilated.
+        stride: of all maps behind "C3", 16 or 8; proposals are made of "C4".
         sides: of square anchors, in pixels; each also comes as 2:1 and 1:2.
         rpn_filters: of the 3x3 convolution of the region proposal network.
         filters: d of section 2, of the 1x1 convolution before the score maps.
         size: k of section 2: an object has size x size parts.
         proposals: of an image.
+        level: that score maps are made of: "C5", whose convolutions are dilated, or
+            "C4", which leaves the body's last level out.
 
     Returns:
         A model from images, float32 (batch, height, width, channels) in [-1, 1], to a
@@ -49,15 +51,17 @@ def r_fcn(
         a proposal are the same for all classes.
 
     Raises:
-        ValueError: no such body or stride.
+        ValueError: no such body, stride or level.
     """
-    if stride not in (8, 16):
-        raise ValueError(f"stride must be 16 or 8, got {stride}")
+    if stride not in (8, 16) or level not in ("C4", "C5"):
+        raise ValueError(
+            f"no map {level!r} at stride {stride}: take 'C4' or 'C5' at 16 or 8"
+        )
     images = image_input(input_shape, minimum=body_of(body, alpha).minimum)
-    maps = body_maps(images, body, alpha, stride, ("C4", "C5"))
+    maps = body_maps(images, body, alpha, stride, sorted({"C4", level}))
     x = layers.Conv2D(
         filters, 1, activation="relu", kernel_initializer="he_normal", name="reduce"
-    )(maps["C5"])
+    )(maps[level])
     parts = {"class_maps": 1 + classes, "offset_maps": 4}
     score_maps = {
         name: layers.Conv2D(

@@ -11,10 +11,10 @@ and this network have them.
 import keras
 import numpy as np
 
-from kcv.models.detection.word_tree import SCENES, word_tree
 from kcv.models.detection.yolo_v2 import STRIDE, yolo_v2, yolo_v2_anchors
 from kcv.models.weights import load_weights
 
+WORDS = 9418  # of the tree that the authors made of COCO's and ImageNet's
 # The three clusters of COCO's boxes, in pixels; the authors' code has cells of 32.
 COCO_SHAPES = 32 * np.array(
     [(0.77871, 1.14074), (3.00525, 4.31277), (9.22725, 9.61974)], "float32"
@@ -22,14 +22,14 @@ COCO_SHAPES = 32 * np.array(
 
 
 def yolo_9000(
-    input_shape=(416, 416, 3), tree=None, weights=None, anchors_per_place=3,
+    input_shape=(416, 416, 3), classes=WORDS, weights=None, anchors_per_place=3,
     stride=STRIDE, passthrough_filters=64, alpha=1.0,
 ):  # fmt: skip
     """Builds YOLO9000.
 
     Args:
         input_shape: (height, width, channels) of one image, multiples of `stride`.
-        tree: WordTree; None for that of kcv.data.scenes' classes.
+        classes: number of words, of a `kcv.boxes.word_tree.WordTree`.
         weights: None or the path of a weight file; see `load_weights`.
         anchors_per_place: number of shapes that `yolo_9000_anchors` is given.
         stride: as for `yolo_v2`.
@@ -38,18 +38,17 @@ def yolo_9000(
 
     Returns:
         A model from images, float32 (batch, height, width, channels) in [-1, 1], to
-        {"scores": float32 (batch, n, words), logits for `WordTree.probabilities`,
+        {"scores": float32 (batch, n, classes), logits for `WordTree.probabilities`,
         "objectness": float32 (batch, n), logits, "offsets": float32 (batch, n, 4), of
         `kcv.boxes.coding.decode_sigmoid`}, n in the order of `yolo_9000_anchors`.
 
     Raises:
         ValueError: as `yolo_v2`.
 
-    Parameters with the 9,418 words of the paper's code: 79,523,661.
+    Parameters: 79,523,661 at the defaults.
     """
-    tree = word_tree(SCENES) if tree is None else tree
     inner = yolo_v2(
-        input_shape, len(tree.names), None, anchors_per_place, stride,
+        input_shape, classes, None, anchors_per_place, stride,
         passthrough_filters, alpha,
     )  # fmt: skip
     model = keras.Model(inner.input, inner.output, name="yolo_9000")

@@ -6,11 +6,13 @@ https://arxiv.org/abs/1612.08242
 A network gives every word a logit. The softmax over siblings is the probability of a
 word given the one above it; the product on the way up to the root is the word's own.
 The root is any object at all: it has no logit, a detector's objectness stands for it.
+`kcv.edge.words` answers the same in NumPy.
 
 Differs from the paper: a word has one word above it. WordNet gives some of them
 several: choose before, as the authors do, the path that adds the fewest words.
 """
 
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +35,7 @@ class WordTree(NamedTuple):
     """Words by number; `word_tree` makes one of names.
 
     Args:
-        names: of the words, without the root.
+        names: of the words, without the root; () where only probabilities are asked.
         parents: the number of the word above each, ROOT for the highest words.
     """
 
@@ -72,6 +74,29 @@ class WordTree(NamedTuple):
         """The words' own probabilities, float32 (..., words) in 0..1."""
         return ops.exp(self.log_probabilities(scores))
 
+    def answers(self, scores, threshold=0.0):
+        """The probabilities of the words that a detector answers with, 0 of all others.
+
+        Args:
+            scores: float (..., words), logits.
+            threshold: 0 for the words with none below them; above it, for the one word
+                of `predict`.
+
+        Returns:
+            float32 (..., words), 0..1.
+        """
+        found = self.probabilities(scores)
+        if threshold:
+            word = self.predict(found, threshold)
+            chosen = ops.equal(np.arange(len(self.parents)), word[..., None])
+        else:
+            chosen = self.leaves()
+        return ops.where(chosen, found, 0.0)
+
+    def leaves(self) -> np.ndarray:
+        """Bool (words,), whether there is no word below it."""
+        return ~np.isin(np.arange(len(self.parents)), self.parents)
+
     def predict(self, probabilities, threshold=0.5):
         """Goes down the tree by the best word at every split, while it is sure enough.
 
@@ -86,10 +111,10 @@ class WordTree(NamedTuple):
         """
         groups, count = self._siblings()
         x = ops.moveaxis(ops.cast(probabilities, "float32"), -1, 0)
-        number = self._column(np.arange(len(self.names), dtype="int32"), x)
+        number = self._column(np.arange(len(self.parents), dtype="int32"), x)
         best = ops.take(ops.segment_max(x, groups, count), groups, axis=0)
         # Words that are not the best are as good as after the last one.
-        first = ops.where(ops.equal(x, best), number, len(self.names))
+        first = ops.where(ops.equal(x, best), number, len(self.parents))
         first = ops.take(ops.segment_min(first, groups, count), groups, axis=0)
         beaten = self._along_paths(ops.cast(first != number, "float32"))
         reached = (beaten == 0) & (x >= threshold)  # one path, from the top
@@ -99,7 +124,7 @@ class WordTree(NamedTuple):
 
     def depths(self) -> np.ndarray:
         """int32 (words,), 1 for the highest words."""
-        depths, above = np.ones(len(self.names), "int32"), np.array(self.parents)
+        depths, above = np.ones(len(self.parents), "int32"), np.array(self.parents)
         while (above >= 0).any():
             depths += above >= 0
             above = np.where(above >= 0, np.array(self.parents)[above], ROOT)
@@ -177,3 +202,44 @@ def word_tree(parents) -> WordTree:
         lost = next(name for name in parents if name not in names)
         raise ValueError(f"no way leads from {lost!r} up to {roots[0]!r}: a circle")
     return WordTree(tuple(names), tuple(numbers))
+
+
+def read_word_tree(path) -> WordTree:
+    """A tree from a text file.
+
+    A line says a word and the word above it: `terrier dog`. Names that have spaces have
+    a tab between them. What follows a # is for people.
+
+    Args:
+        path: of the file, UTF-8.
+
+    Returns:
+        WordTree, see `word_tree`.
+
+    Raises:
+        ValueError: a line is not of this form, a word stands twice, or these words are
+            no tree.
+        FileNotFoundError: there is no such file.
+    """
+    parents, rows = {}, pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    for number, row in enumerate(rows, 1):
+        row = row.split("#")[0].strip()
+        if not row:
+            continue
+        words = [word.strip() for word in row.split("\t" if "\t" in row else None)]
+        if len(words) != 2:
+            raise ValueError(
+                f"{path}:{number}: {row!r} is not a word and the word above it; a tab "
+                "parts names that have spaces"
+            )
+        word, above = words
+        if word in parents:
+            raise ValueError(
+                f"{path}:{number}: {word!r} stands below {parents[word]!r} already: "
+                "a word has one word above it"
+            )
+        parents[word] = above
+    try:
+        return word_tree(parents)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

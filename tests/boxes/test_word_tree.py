@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kcv.boxes.word_tree import ROOT, SCENES, WordTree, read_word_tree, word_tree
 from kcv.data import scenes
-from kcv.models.detection.word_tree import ROOT, SCENES, WordTree, word_tree
 
 ANIMALS = {"dog": "animal", "terrier": "dog", "animal": "thing", "cat": "animal",
            "hound": "dog", "plant": "thing"}  # fmt: skip
@@ -128,3 +128,48 @@ def test_refused(parents, message):
 def test_unknown_words_are_refused():
     with pytest.raises(ValueError, match="the tree has no word 'horse': add it below"):
         TREE.numbers(["dog", "horse"])
+
+
+def test_answers_by_pencil():
+    """Leaves, or the one word at the end of the way down; nothing where none is sure.
+
+    p as in `test_probabilities_by_pencil`; names are not needed.
+    """
+    tree = TREE._replace(names=())
+    scores = np.float32([0, 0, math.log(3), 0, 0, math.log(3)])
+    assert tree.leaves().tolist() == [False, True, False, True, True, True]
+    for threshold, expected in (
+        (0, [0, 1 / 2, 0, 1 / 8, 3 / 32, 9 / 32]),
+        (0.2, [0, 0, 0, 0, 0, 9 / 32]),
+        (0.3, [0, 0, 3 / 8, 0, 0, 0]),
+        (0.6, [0] * 6),
+    ):
+        both = np.asarray(tree.answers(np.stack([scores, scores]), threshold))
+        np.testing.assert_allclose(both, [expected] * 2, atol=1e-6)
+
+
+def test_read_from_a_file(tmp_path):
+    path = tmp_path / "tree.txt"
+    path.write_text("# of animals\n\ndog animal\nanimal\tliving thing  # above all\n")
+    assert read_word_tree(path) == WordTree(("animal", "dog"), (ROOT, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dog animal\ncat\n", r"tree.txt:2: 'cat' is not a word and the word above"),
+        ("a big dog\n", r"tree.txt:1: 'a big dog' is not .*; a tab parts names"),
+        ("dog pet\n\ndog animal\n", r"tree.txt:3: 'dog' stands below 'pet' already"),
+        (
+            "dog animal\ncat anmial\n",
+            r"tree.txt: a tree has one root, got \['animal', ",
+        ),
+        ("a r\nb c\nc b\n", r"tree.txt: no way leads from 'b' up to 'r': a circle"),
+        ("# nothing\n", r"tree.txt: a tree has one root, got \[\]"),
+    ],
+)
+def test_files_that_hold_no_tree(tmp_path, text, message):
+    path = tmp_path / "tree.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_word_tree(path)
