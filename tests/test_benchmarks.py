@@ -61,3 +61,35 @@ def test_scenes(tmp_path):
     )
     assert set(measured) == {"scenes_64", "scenes_memory"}
     assert measured["scenes_64"]["ours"] > 1
+
+
+def test_coco_evaluation(tmp_path):
+    measured = _run(
+        *("coco_evaluation", tmp_path, "--images=6", "--boxes=6", "--rounds=1"),
+        "--memory_images=3",
+    )
+    assert set(measured) == {"coco_evaluation", "coco_evaluation_memory"}
+    assert 0 < measured["coco_evaluation"]["details"]["ap"] < 1
+    for side in ("ours", "peer"):
+        assert 20 < measured["coco_evaluation_memory"][side] < 500
+
+
+@pytest.mark.slow
+def test_detector_share(tmp_path):
+    small = ("--models=ssd_mobilenet_v1_050", "--image_size=96", "--classes=3")
+    measured = _run("detector_share", tmp_path, *small, "--rounds=2")
+    (value,) = measured.values()
+    assert value["name"] == "detector_share_ssd_mobilenet_v1_050"
+    assert 0 < value["ours"] < 100
+    assert 0 < value["details"]["kept"]["0.5"] <= value["details"]["kept"]["0.05"]
+
+
+@pytest.mark.slow
+def test_two_stage_step(tmp_path):
+    small = ("--options=body=mobilenet_v1,alpha=0.25", "--image_size=64", "--rois=8")
+    small += ("--rounds=1", "--parts=body", "--parts=backward")
+    measured = _run("two_stage_step", tmp_path, *small)
+    parts = measured["two_stage_step_faster_rcnn_fpn"]["details"]["p50_by_part"]
+    assert set(parts) == {"body", "backward"}
+    whole = measured["two_stage_step_faster_rcnn_fpn"]["ours"]
+    assert sum(parts.values()) == pytest.approx(whole, rel=0.02)

@@ -115,7 +115,7 @@ def main(argv):
         sizes = objects.sizes(splits["train"], image_shape[:2])
         shapes = clusters.anchor_shapes(sizes, _F.cluster_anchors, _F.seed).tolist()
         print("anchors:", " ".join(f"{w:.0f}x{h:.0f}" for w, h in shapes))
-    decoding = word_detector.decoding_of(entry, image_shape, tree.parents, shapes)
+    decoding = detector.decoding_of(entry, image_shape, shapes, tree.parents)
     recipe = training_flags.recipe(__name__)
     known = {"labels": list(tree.names), "parents": list(tree.parents)}
     if is_chief(strategy):
@@ -136,7 +136,7 @@ def main(argv):
     # Training.
     history = training_run.train_phase(
         model,
-        word_detector.make_losses(decoding),
+        detector.detector_losses(entry.method, decoding),
         batches,
         steps,
         folder,

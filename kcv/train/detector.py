@@ -124,7 +124,7 @@ METHODS = {
 }
 
 
-def decoding_of(entry, image_shape, shapes=None) -> Decoding:
+def decoding_of(entry, image_shape, shapes=None, parents=()) -> Decoding:
     """The `Decoding` of a model of the zoo.
 
     Args:
@@ -132,6 +132,7 @@ def decoding_of(entry, image_shape, shapes=None) -> Decoding:
         image_shape: (height, width, channels) of its images.
         shapes: (k, 2), width and height of anchors that were found by clustering, in
             pixels; None for the model's own.
+        parents: of the WordTree, where classes are words of one.
     """
     method = METHODS[entry.method]
     anchors = None
@@ -145,6 +146,7 @@ def decoding_of(entry, image_shape, shapes=None) -> Decoding:
         tuple(image_shape[:2]),
         method.variances,
         entry.stride,
+        tuple(parents),
     )
 
 

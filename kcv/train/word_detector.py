@@ -5,47 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from kcv.boxes.decoding import Decoding
 from kcv.boxes.iou import pairwise_iou
 from kcv.boxes.word_tree import ROOT
 from kcv.metrics.coco import CocoMetric
 from kcv.train import detector, run_folder
-from kcv.train.word_losses import word_losses
 from kcv.viz.detected import save_detected
 
 LEAST_SURE = 0.1  # of an answer of the way down the tree, objectness included
 FOUND_IOU = 0.5
-
-
-def decoding_of(entry, image_shape, parents, shapes=None) -> Decoding:
-    """The `Decoding` of a model of the zoo.
-
-    Args:
-        entry: its row.
-        image_shape: (height, width, channels) of its images.
-        parents: of the WordTree of its words.
-        shapes: (k, 2), width and height of anchors that were found by clustering, in
-            pixels; None for the model's own.
-    """
-    options = {} if shapes is None else {"shapes": shapes}
-    return Decoding(
-        "tree",
-        "sigmoid",
-        entry.anchors(input_shape=tuple(image_shape), **options),
-        tuple(image_shape[:2]),
-        stride=entry.stride,
-        parents=tuple(parents),
-    )
-
-
-def make_losses(decoding):
-    """Makes the `losses(model, batch, training)` of `loop.train`."""
-
-    def losses(model, batch, training):
-        outputs = model(batch["images"], training=training)
-        return word_losses(decoding, batch, outputs), {}
-
-    return losses
 
 
 def precisions(truths, found, words: int, groups: dict) -> dict:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kcv.layers import roi_products
 from kcv.layers.roi_align import RoIAlign, roi_align
 
 RNG = np.random.default_rng(0)
@@ -24,10 +25,13 @@ def test_ramp_by_hand():
     np.testing.assert_allclose(bins[0, 0, :, :, 0], [[26.5, 28.5], [46.5, 48.5]])
 
 
+@pytest.mark.parametrize("part", [roi_products.PART, 500, 1])  # 1, several, most
+@pytest.mark.parametrize("side", [6, 11])  # of the map, less and more than the other
 @pytest.mark.parametrize("batch, size, ratio", [(1, 3, 2), (2, 2, 3)])
-def test_values_and_gradients_equal_loops(batch, size, ratio):
-    features = RNG.normal(size=(batch, 6, 9, 3)).astype("float32")
-    boxes = roi_reference.some_boxes(batch, 14, 24, 36)
+def test_values_and_gradients_equal_loops(batch, size, ratio, side, part, monkeypatch):
+    monkeypatch.setattr(roi_products, "PART", part)
+    features = RNG.normal(size=(batch, side, 9, 3)).astype("float32")
+    boxes = roi_reference.some_boxes(batch, 14, 4 * side, 36)
     up = RNG.normal(size=(batch, 14, size, size, 3)).astype("float32")
     wanted = roi_reference.roi_align(features, boxes, size, 4, ratio, up)
     got = roi_reference.with_gradient(

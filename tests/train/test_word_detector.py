@@ -5,11 +5,11 @@ import pytest
 from kcv import zoo
 from kcv.boxes.word_tree import WordTree
 from kcv.losses.word_tree import yolo_9000_loss
-from kcv.train import word_detector
+from kcv.train import detector, word_detector
 
 #         a   b      below a: c, d      below d: e
 PARENTS = (-1, -1, 0, 0, 3)
-ROW = zoo.ZOO["yolo_v2_025"]
+ROW = zoo.ZOO["yolo_9000_025"]
 
 
 def things(classes, scores=None):
@@ -24,18 +24,18 @@ def things(classes, scores=None):
 
 
 def test_decoding_is_that_of_the_row():
-    decoding = word_detector.decoding_of(ROW, (64, 32, 3), PARENTS, [(16.0, 16.0)])
+    decoding = detector.decoding_of(ROW, (64, 32, 3), [(16.0, 16.0)], PARENTS)
     assert (decoding.scores, decoding.offsets, decoding.stride) == (
         *("tree", "sigmoid"), 16,
     )  # fmt: skip
     assert decoding.parents == PARENTS and decoding.image_size == (64, 32)
     assert decoding.anchors.shape == (4 * 2, 4) and decoding.tree_threshold == 0
-    own = word_detector.decoding_of(ROW, (64, 32, 3), PARENTS)
-    assert own.anchors.shape == (4 * 2 * 5, 4)
+    own = detector.decoding_of(ROW, (64, 32, 3), None, PARENTS)
+    assert own.anchors.shape == (4 * 2 * 3, 4)
 
 
 def test_losses_are_those_of_the_paper_and_crowds_teach_nothing():
-    decoding = word_detector.decoding_of(ROW, (32, 32, 3), PARENTS, [(8.0, 8.0)])
+    decoding = detector.decoding_of(ROW, (32, 32, 3), [(8.0, 8.0)], PARENTS)
     rng = np.random.default_rng(0)
     outputs = {
         "scores": rng.normal(size=(2, 4, 5)).astype("float32"),
@@ -50,7 +50,7 @@ def test_losses_are_those_of_the_paper_and_crowds_teach_nothing():
         "crowd": np.uint8([[0, 1], [0, 0]]),
         "labels": np.int32([-1, 2]),
     }
-    losses = word_detector.make_losses(decoding)
+    losses = detector.detector_losses("yolo_9000", decoding)
     found, metrics = losses(lambda images, training: outputs, batch, True)
     known = np.int32([[4, -1], [-1, -1]])
     expected = yolo_9000_loss(
@@ -99,7 +99,7 @@ def test_way_down_by_pencil():
 
 def test_both_answers_of_a_model():
     """e and b are the surest leaves; only a, of which e is half, is sure enough."""
-    decoding = word_detector.decoding_of(ROW, (32, 32, 3), PARENTS, [(8.0, 8.0)])
+    decoding = detector.decoding_of(ROW, (32, 32, 3), [(8.0, 8.0)], PARENTS)
     scores = np.zeros((4, 5), "float32")
     scores[:, 0] = 3
     images = keras.Input((32, 32, 3))

@@ -38,6 +38,12 @@ NAMES = (
     "fine_tuning_few_samples",
     "test_time_augmentation",
     "sliding_window",
+    "rcnn_times",
+    "multi_task_training",
+    "roi_align_against_pool",
+    "ssd_against_faster_rcnn",
+    "hard_negative_mining",
+    "anchors_by_k_means",
 )
 
 
