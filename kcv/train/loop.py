@@ -109,12 +109,13 @@ def train(
     position = checkpoint.restore(folder, variables) or {"epoch": 0, "step": 0}
     history = position.get("history", [])
     state.set(position.get("state"))
-    start_step = position["step"]
+    start_step, spent = position["step"], position.get("seconds", 0.0)
 
-    def save(epoch, done):
+    def save(epoch, done, seconds=0.0):
         _check(state, folder)
         if is_chief(strategy):
             meta = {"epoch": epoch, "step": done, "history": history}
+            meta["seconds"] = seconds  # of an unfinished epoch
             meta["state"] = state.get()
             checkpoint.save(folder, epoch * steps_per_epoch + done, variables, meta)
 
@@ -124,7 +125,8 @@ def train(
         StopSignal() as stop,
     ):
         for epoch in range(position["epoch"], epochs):
-            started = saved = checked = time.monotonic()
+            saved = checked = time.monotonic()
+            started, spent = saved - spent, 0.0
             iterator = iter(_distribute(strategy, data, epoch, start_step))
             for done in range(start_step + 1, steps_per_epoch + 1):
                 rate = schedule(epoch + (done - 1) / steps_per_epoch, history)
@@ -142,10 +144,10 @@ def train(
                 if done == steps_per_epoch:
                     break  # the epoch's own checkpoint comes after validation
                 if stop.is_set():
-                    save(epoch, done)
+                    save(epoch, done, now - started)
                     raise _stopped(epoch, done, steps_per_epoch)
                 if now - saved >= checkpoint_seconds:
-                    save(epoch, done)
+                    save(epoch, done, now - started)
                     saved = now
 
             _check(state, folder)

@@ -57,10 +57,13 @@ def write(folder: pathlib.Path, model, history: list[dict], facts: dict, test: d
         folder: where to write.
         model: the trained model.
         history: of `loop.train`.
-        facts: joins metrics.json.
+        facts: joins metrics.json; "train_seconds" are those of this process alone, and
+            the epochs' own where a run was interrupted.
         test: what was measured on the test split.
     """
+    epochs = sum(row.get("seconds", 0.0) for row in history)
     results = facts | {
+        "train_seconds": max(facts.get("train_seconds", 0.0), epochs),
         "parameters": model.count_params(),
         "validation": {
             name.removeprefix("validation_"): value

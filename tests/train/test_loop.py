@@ -1,3 +1,6 @@
+import signal
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +97,20 @@ def test_a_finished_run_returns_its_history(tmp_path):
     assert calls == []
     for weight, expected in zip(other.get_weights(), model.get_weights()):
         np.testing.assert_array_equal(weight, expected)
+
+
+def test_an_interrupted_epoch_keeps_its_seconds(tmp_path):
+    """Half a second was spent before the interruption, none worth telling after it."""
+
+    def stop(progress):
+        time.sleep(0.5)
+        if progress.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(loop.Interrupted, match="step 1 of 3"):
+        train(build(), tmp_path, epochs=1, on_step=stop)
+    (row,) = train(build(), tmp_path, epochs=1)
+    assert row["seconds"] > 0.5
 
 
 def test_checkpoint_of_another_model_is_refused(tmp_path):
