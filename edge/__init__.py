@@ -35,18 +35,18 @@ def load(
 
     Returns:
         By task: "classification" a `classify.Classifier`, "detection" a
-        `detect.Detector` or, of a file that suppresses in its graph, a
-        `detect_fused.FusedDetector`, "localisation" a `localise.Localiser`,
-        "verification" a `verify.Verifier`.
+        `detect.Detector`, of a file in parts a `detect_staged.StagedDetector` and of
+        one that suppresses in its graph a `detect_fused.FusedDetector`, "localisation"
+        a `localise.Localiser`, "verification" a `verify.Verifier`.
 
     Raises:
         EdgeError: the file, its task, `threads` or a delegate cannot be used.
     """
-    from kcv.edge import classify, detect_fused, localise, model_file, verify
+    from kcv.edge import classify, detectors, localise, model_file, verify
 
     tasks = {
         "classification": classify.Classifier,
-        "detection": detect_fused.detector,
+        "detection": detectors.detector,
         "localisation": localise.Localiser,
         "verification": verify.Verifier,
     }

@@ -2,7 +2,8 @@
 
 Any .tflite file can be measured, also one that kcv did not write. Each measurement
 runs in a fresh process of its own (`benchmark_worker`), so that its memory is the
-model's alone and a damaged file that makes LiteRT abort is one error line.
+model's alone and a damaged file that makes LiteRT abort is one error line. Of a file of
+several networks an inference is all of them and what `kcv.edge` does between them.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -106,6 +108,7 @@ def measure(
     delegates: Sequence[str] = (),
     per_operator: bool = False,
     timeout: float = 600,
+    image: np.ndarray | None = None,
 ) -> Benchmark:
     """Measures a .tflite file on random inputs.
 
@@ -118,6 +121,9 @@ def measure(
         delegates: paths of delegate libraries.
         per_operator: also time every operator, on one thread without XNNPACK.
         timeout: seconds that one process may take.
+        image: (1, height, width, channels), as a detector's `outputs` takes it, for a
+            file of several networks, whose work depends on what it finds; None: random
+            pixels.
 
     Returns:
         Benchmark.
@@ -137,9 +143,13 @@ def measure(
     latency = []
     options = {"runs": runs, "warmup": warmup, "xnnpack": xnnpack}
     options["delegates"] = list(delegates)
-    for count in threads:
-        timed = _work(timeout, task="latency", path=path, threads=count, **options)
-        latency.append(summary(count, **timed))
+    with tempfile.TemporaryDirectory() as folder:
+        if image is not None:
+            options["image"] = os.path.join(folder, "image.npy")
+            np.save(options["image"], image)
+        for count in threads:
+            timed = _work(timeout, task="latency", path=path, threads=count, **options)
+            latency.append(summary(count, **timed))
     operators = ()
     if per_operator:
         timed = _work(timeout, task="operators", path=path, runs=min(runs, 20))

@@ -3,6 +3,7 @@
 Started by `benchmark.measure`; not for use by hand.
 """
 
+import functools
 import json
 import sys
 import time
@@ -20,29 +21,33 @@ def describe(path):
     """Operator counts and the runtime's version."""
     import ai_edge_litert
 
-    model = _parse(model_file.read_bytes(path))
     counts = {}
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            name = _name(model, operator)
-            counts[name] = counts.get(name, 0) + 1
+    for data in _networks(path):
+        model = _parse(data)
+        for graph in model.subgraphs:
+            for operator in graph.operators:
+                name = _name(model, operator)
+                counts[name] = counts.get(name, 0) + 1
     runtime = f"ai-edge-litert {ai_edge_litert.__version__}"
     return {"operators": counts, "runtime": runtime}
 
 
-def latency(path, threads, runs, warmup, xnnpack, delegates):
+def latency(path, threads, runs, warmup, xnnpack, delegates, image=None):
     """Seconds of each of `runs` inferences after `warmup`, of loading, and memory."""
     before = _memory("VmRSS")
     start = time.perf_counter()
-    resolver = litert.OpResolverType.AUTO if xnnpack else PLAIN
-    libraries = [load_delegate(library) for library in delegates]
-    flat = model_file.read_bytes(path)
-    interpreter = _interpreter(flat, resolver, threads, libraries)
+    if model_file.has_parts(path):
+        infer = _of_parts(path, threads, xnnpack, delegates, image)
+    else:
+        resolver = litert.OpResolverType.AUTO if xnnpack else PLAIN
+        libraries = [load_delegate(library) for library in delegates]
+        flat = model_file.read_bytes(path)
+        infer = _interpreter(flat, resolver, threads, libraries).invoke
     loaded = time.perf_counter()
-    interpreter.invoke()
+    infer()
     first = time.perf_counter()
-    _repeat(interpreter, warmup)
-    seconds = _repeat(interpreter, runs)
+    _repeat(infer, warmup)
+    seconds = _repeat(infer, runs)
     peak = _memory("VmHWM")
     return {
         "seconds": seconds,
@@ -60,9 +65,15 @@ def operators(path, runs):
     two run in turn and the median of their differences counts: processors change their
     speed, and a time taken now is not comparable with one taken a second ago.
     """
+    rows = []
+    for data in _networks(path):
+        rows += _operators_of(data, runs)
+    return rows
+
+
+def _operators_of(data, runs):
     import flatbuffers
 
-    data = model_file.read_bytes(path)
     model = _parse(data)
     model.signatureDefs = None
     graph = model.subgraphs[0]
@@ -76,7 +87,7 @@ def operators(path, runs):
         pair = [prefix] if before is None else [before, prefix]
         differences = []
         for _ in range(3 + runs):
-            times = [_repeat(interpreter, 1)[0] for interpreter in pair]
+            times = [_repeat(interpreter.invoke, 1)[0] for interpreter in pair]
             differences.append(times[-1] - sum(times[:-1]))
         seconds = float(np.median(differences[3:]))
         tensor = graph.tensors[operator.outputs[0]]
@@ -85,6 +96,25 @@ def operators(path, runs):
         rows.append([name, output, shape, seconds * 1e3])
         before = prefix
     return rows
+
+
+def _networks(path):
+    """The bytes of each network in a file."""
+    parts = model_file.read(path).parts if model_file.has_parts(path) else {}
+    return [model_file.read_bytes(path), *parts.values()]
+
+
+def _of_parts(path, threads, xnnpack, delegates, image):
+    """A function that finds all in an image, of random pixels or the file `image`."""
+    import kcv.edge
+
+    detector = kcv.edge.load(path, threads, xnnpack, delegates)
+    if image is None:
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(0, 256, (1, *detector.image_shape)).astype("uint8")
+    else:
+        pixels = np.load(image)
+    return functools.partial(detector.outputs, pixels)
 
 
 def _interpreter(flat, resolver, threads, delegates=()):
@@ -110,11 +140,11 @@ def _interpreter(flat, resolver, threads, delegates=()):
     return interpreter
 
 
-def _repeat(interpreter, times):
+def _repeat(infer, times):
     seconds = []
     for _ in range(times):
         start = time.perf_counter()
-        interpreter.invoke()
+        infer()
         seconds.append(time.perf_counter() - start)
     return seconds
 

@@ -143,6 +143,29 @@ def detections(
         EdgeError: the arrays do not belong together.
     """
     boxes, scores = np.asarray(boxes, "float32"), np.asarray(scores, "float32")
+    options = (iou_threshold, score_threshold, output_size, candidates)
+    places, classes = choose(boxes, scores, *options)
+    boxes = boxes[places] if boxes.ndim == 2 else boxes[places, classes]
+    return boxes, scores[places, classes], classes
+
+
+def choose(
+    boxes,
+    scores,
+    iou_threshold=0.5,
+    score_threshold=0.05,
+    output_size=100,
+    candidates=1000,
+):
+    """Which boxes `detections` keeps, and of which classes; its arguments.
+
+    Returns:
+        places int64 (m,) among the n, and classes int64 (m,), by falling score.
+
+    Raises:
+        EdgeError: the arrays do not belong together.
+    """
+    boxes, scores = np.asarray(boxes, "float32"), np.asarray(scores, "float32")
     if scores.ndim != 2 or boxes.shape not in (
         (len(scores), 4),
         (*scores.shape, 4),
@@ -158,7 +181,7 @@ def detections(
     boxes = boxes[places] if boxes.ndim == 2 else boxes[places, classes]
     scores = scores[places, classes]
     kept = nms(boxes, scores, iou_threshold, output_size, classes=classes)
-    return boxes[kept], scores[kept], classes[kept]
+    return places[kept], classes[kept]
 
 
 def overlaps(first, second):

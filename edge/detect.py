@@ -12,29 +12,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcv.edge import boxes, preprocess
+from kcv.edge import boxes, detected, preprocess, words
+from kcv.edge.activations import sigmoid, softmax
+from kcv.edge.detected import Detected
 from kcv.edge.errors import EdgeError
 from kcv.edge.image_model import ImageModel
 
-OBJECTNESS = ("objectness", "confidence")  # kinds of scores with such an output
+OBJECTNESS = ("objectness", "confidence", "tree")  # kinds of scores with such an output
 SCORES = ("softmax", "sigmoid", *OBJECTNESS)
 OFFSETS = ("log", "sigmoid", "roots", "regions")
-
-
-class Detected(NamedTuple):
-    """One thing in an image.
-
-    Args:
-        label: class name; the index as text if the file names no classes.
-        index: of the class.
-        score: 0..1.
-        box: x1, y1, x2, y2 in pixels of the given image, upright and within it.
-    """
-
-    label: str
-    index: int
-    score: float
-    box: tuple[float, float, float, float]
+# Dimensions of what a network of proposals gives, and of what it may give.
+OF_REGIONS = {"offsets": 4, "proposals": 3, "scores": 3}
+MORE_OF_REGIONS = {
+    "proposal_scores": 2,
+    "proposal_offsets": 3,
+    "mask_boxes": 3,
+    "masks": 5,
+    "keypoints": 5,
+}
 
 
 class Decoding(NamedTuple):
@@ -48,6 +43,8 @@ class Decoding(NamedTuple):
         image_size: (height, width), pixels.
         variances: what offsets of kind "log" or "regions" are divided by.
         stride: side of a cell, pixels, where there are cells.
+        parents: of "tree", the word above each word, see `kcv.edge.words`.
+        tree_threshold: of "tree", see `words.answers`.
     """
 
     scores: str
@@ -56,6 +53,8 @@ class Decoding(NamedTuple):
     image_size: tuple[int, int]
     variances: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     stride: float = 0
+    parents: tuple[int, ...] = ()
+    tree_threshold: float = 0.0
 
 
 class Detector:
@@ -79,7 +78,8 @@ class Detector:
         of_regions = self.decoding.offsets == "regions"
         outputs = {"offsets": 3, "scores": 3}
         if of_regions:
-            outputs = {"offsets": 4, "proposals": 3, "scores": 3}
+            more = {k: n for k, n in MORE_OF_REGIONS.items() if k in model.outputs}
+            outputs = OF_REGIONS | more
         if self.decoding.scores in OBJECTNESS:
             outputs["objectness"] = 2
         self._runner = ImageModel(
@@ -109,7 +109,8 @@ class Detector:
             most: how many things at most.
 
         Returns:
-            list of Detected, by falling score.
+            list of Detected, by falling score; of a network with masks or keypoints, of
+            `detected.Segmented` or `detected.Posed`.
 
         Raises:
             EdgeError: the image cannot be read.
@@ -117,15 +118,10 @@ class Detector:
         image = preprocess.open_image(image, self.image_shape[-1])
         pixels = preprocess.to_pixels(image, self.image_shape)
         outputs = {name: x[0] for name, x in self.outputs(pixels[None]).items()}
-        found = boxes.detections(
-            *decode(self.decoding, outputs), iou_threshold, score_threshold, most
-        )
-        height, width = self.decoding.image_size
-        scale = np.array([image.width / width, image.height / height] * 2)
-        return [
-            Detected(self.labels[kind], int(kind), float(score), tuple(box.tolist()))
-            for box, score, kind in zip(found[0] * scale, *found[1:])
-        ]
+        found = decode(self.decoding, outputs)
+        chosen = boxes.choose(*found, iou_threshold, score_threshold, most)
+        sizes = (image.height, image.width), self.decoding.image_size
+        return detected.things(*sizes, self.labels, found, chosen, outputs)
 
     def predict_batch(self, images, **options) -> list[list[Detected]]:
         """A list with the answer of `predict` for each of several images."""
@@ -161,13 +157,16 @@ def decode(decoding: Decoding, outputs):
     """
     scores = np.asarray(outputs["scores"], "float32")
     if decoding.scores == "softmax":
-        scores = _softmax(scores)[:, 1:]
+        scores = softmax(scores)[:, 1:]
     elif decoding.scores == "sigmoid":
-        scores = _sigmoid(scores)
+        scores = sigmoid(scores)
     else:
         objectness = np.asarray(outputs["objectness"], "float32")[:, None]
         if decoding.scores == "objectness":
-            scores = _softmax(scores) * _sigmoid(objectness)
+            scores = softmax(scores) * sigmoid(objectness)
+        elif decoding.scores == "tree":
+            chosen = words.answers(scores, decoding.parents, decoding.tree_threshold)
+            scores = chosen * sigmoid(objectness)
         else:
             scores = np.repeat(scores, len(objectness) // len(scores), axis=0)
             scores = scores * objectness
@@ -196,7 +195,11 @@ def to_json(decoding) -> dict:
     """
     anchors = () if decoding.anchors is None else decoding.anchors
     anchors = np.asarray(anchors, "<f4")
-    return {
+    tree = {
+        "parents": list(decoding.parents),
+        "tree_threshold": decoding.tree_threshold,
+    }
+    return (tree if decoding.scores == "tree" else {}) | {
         "scores": decoding.scores,
         "offsets": decoding.offsets,
         "variances": list(decoding.variances),
@@ -225,18 +228,26 @@ def read_decoding(model, image_size) -> Decoding:
             image_size,
             tuple(float(x) for x in said["variances"]),
             float(said["stride"]),
+            tuple(int(x) for x in said.get("parents", ())),
+            float(said.get("tree_threshold", 0)),
         )
     except (TypeError, KeyError, ValueError, zlib.error, binascii.Error) as error:
         raise EdgeError(
             f"{model.path}: kcv.json does not say how to decode boxes"
             f" ({type(error).__name__}: {error}); export it again"
         ) from error
+    width = [0]  # of a tree, whose words are the scores
+    if decoding.scores == "tree":
+        width = list(model.outputs.get("scores", {}).get("shape", ()))[-1:]
     usable = (
         decoding.scores in SCORES
         and decoding.offsets in OFFSETS
         and len(decoding.variances) == 4
         and np.isfinite(decoding.anchors).all()
         and np.isfinite((*decoding.variances, decoding.stride)).all()
+        and words.are_parents(decoding.parents)
+        and 0 <= decoding.tree_threshold <= 1
+        and [len(decoding.parents)] == width
     )
     if not usable:
         raise EdgeError(
@@ -244,12 +255,3 @@ def read_decoding(model, image_size) -> Decoding:
             " know; update kcv on this device or export it again"
         )
     return decoding
-
-
-def _softmax(logits):
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def _sigmoid(logits):
-    return 0.5 + 0.5 * np.tanh(0.5 * logits)  # which can't overflow

@@ -7,7 +7,7 @@ TFLite_Detection_PostProcess of every TFLite runtime.
 import numpy as np
 
 from kcv.edge import preprocess
-from kcv.edge.detect import Detected, Detector
+from kcv.edge.detected import Detected
 from kcv.edge.errors import EdgeError
 from kcv.edge.image_model import ImageModel
 
@@ -19,12 +19,6 @@ def is_fused(model) -> bool:
     """Whether a model_file.ModelFile of task "detection" suppresses itself."""
     decoding = model.manifest.get("decoding")
     return isinstance(decoding, dict) and decoding.get("scores") == INSIDE
-
-
-def detector(model, threads=1, xnnpack=True, delegates=()):
-    """The `Detector` or the `FusedDetector` of a model; arguments are as for those."""
-    kind = FusedDetector if is_fused(model) else Detector
-    return kind(model, threads, xnnpack, delegates)
 
 
 class FusedDetector:

@@ -2,6 +2,10 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
+# Of masks and keypoints, one thing after the other; far apart for all eyes.
+COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2")
+COVER = 0.5  # how much of a picture a mask hides
+
 
 def classification(image: Image.Image, predictions) -> Image.Image:
     """The image above one bar for each prediction, as long as its score.
@@ -34,18 +38,25 @@ def localisation(image: Image.Image, located) -> Image.Image:
 
 
 def detection(image: Image.Image, detected) -> Image.Image:
-    """The image with a box and a name for each thing.
+    """The image with a box and a name for each thing, its mask and its keypoints.
 
     Args:
         image: PIL image, RGB.
-        detected: list of detect.Detected.
+        detected: list of detected.Detected, Segmented or Posed. Keypoints that are less
+            likely than a tenth of their box's most likely one are left out.
 
     Returns:
         PIL image, 320 to 1280 pixels wide.
     """
     picture = _resized(image)
     scale = picture.width / image.width, picture.height / image.height
+    colors = [COLORS[k % len(COLORS)] for k in range(len(detected))]
+    for thing, color in zip(detected, colors):
+        _cover(picture, getattr(thing, "mask", None), color)
     canvas = ImageDraw.Draw(picture)
+    for thing, color in zip(detected, colors):
+        points = getattr(thing, "keypoints", ())
+        _dots(canvas, points, scale, max(3, picture.width // 200), color)
     font = ImageFont.load_default(max(11, picture.width // 45))
     for thing in reversed(detected):  # the most certain on top
         box = [side * scale[i % 2] for i, side in enumerate(thing.box)]
@@ -57,6 +68,23 @@ def detection(image: Image.Image, detected) -> Image.Image:
         canvas.rectangle((left, top, left + x2 + 4, top + y2 + 4), fill="#08306b")
         canvas.text((left + 2, top + 2), text, "white", font)
     return picture
+
+
+def _cover(picture, mask, color):
+    """Tints a picture where a mask, uint8 of any size, is 1."""
+    if mask is not None:
+        shape = Image.fromarray(mask * 255).resize(picture.size)
+        solid = Image.new("RGB", picture.size, color)
+        picture.paste(Image.blend(picture, solid, COVER), mask=shape)
+
+
+def _dots(canvas, points, scale, radius, color):
+    """A dot with a dark rim for each x, y, score."""
+    least = max((score for _, _, score in points), default=0) / 10
+    for x, y, score in points:
+        if score >= least:
+            place = (x * scale[0], y * scale[1])
+            canvas.circle(place, radius, color, "#08306b", max(1, radius // 3))
 
 
 def _outline(canvas, box, line):

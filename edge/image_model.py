@@ -32,9 +32,9 @@ class ImageModel:
             model.flatbuffer, model.path, threads, xnnpack, delegates
         )
         given, described = self.interpreter.inputs, model.inputs
-        self.input = _checked(model, kind, given, described, {"images": 4})["images"]
+        self.input = checked(model, kind, given, described, {"images": 4})["images"]
         given, described = self.interpreter.outputs, model.outputs
-        self.outputs = _checked(model, kind, given, described, outputs)
+        self.outputs = checked(model, kind, given, described, outputs)
         self.image_shape = self.input.shape[1:]  # (height, width, channels)
         channels = self.image_shape[-1]
         if channels not in (1, 3):
@@ -100,8 +100,19 @@ class ImageModel:
         return found
 
 
-def _checked(model, kind, tensors, described, ranks):
-    """{name: Tensor}, checked against the names and forms that kcv.json gives."""
+def checked(model, kind, tensors, described, ranks):
+    """{name: Tensor}, checked against the names and forms that kcv.json gives.
+
+    Args:
+        model: model_file.ModelFile.
+        kind: what has the tensors, for errors.
+        tensors: {name: Tensor}, inputs or outputs.
+        described: what kcv.json says of them.
+        ranks: {name: number of dimensions}.
+
+    Raises:
+        EdgeError: they are not what kcv.json says.
+    """
     if sorted(tensors) != sorted(ranks) or sorted(described) != sorted(ranks):
         wanted = " and ".join(repr(name) for name in ranks)
         what = (

@@ -91,18 +91,29 @@ def quantize(values, tensor: Tensor) -> np.ndarray:
     limits = np.iinfo(tensor.dtype)
     up = tensor.zero_point < (int(limits.min) + int(limits.max)) / 2
     half = 0.5 + HALF if up else 0.5 - HALF
-    levels = np.asarray(values, "float64") / tensor.scale
-    levels = np.floor(levels + half) + tensor.zero_point
-    return np.clip(levels, limits.min, limits.max).astype(tensor.dtype)
+    kind = _exact(tensor)
+    levels = np.asarray(values, kind) / kind(tensor.scale)
+    levels += kind(half)
+    np.floor(levels, out=levels)
+    levels += tensor.zero_point
+    np.clip(levels, limits.min, limits.max, out=levels)
+    return levels.astype(tensor.dtype)
 
 
 def dequantize(levels, tensor: Tensor) -> np.ndarray:
     """What `tensor` gives, as float32 real values."""
     if not tensor.scale:
         return np.asarray(levels, "float32")
-    return ((levels.astype("float64") - tensor.zero_point) * tensor.scale).astype(
-        "float32"
-    )
+    kind = _exact(tensor)
+    values = levels.astype(kind)
+    values -= tensor.zero_point
+    values *= kind(tensor.scale)
+    return values.astype("float32", copy=False)
+
+
+def _exact(tensor):
+    """The float type that tells all levels of a tensor apart, and parts of them."""
+    return np.float32 if tensor.dtype.itemsize == 1 else np.float64
 
 
 def load_delegate(path: str):

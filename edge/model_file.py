@@ -2,7 +2,8 @@
 
 The file is a flatbuffer with a ZIP behind it. The ZIP's kcv.json says what the model
 is and holds the flatbuffer's SHA-256. LiteRT may abort the process on damaged bytes;
-bytes that fail the checksum never reach it.
+bytes that fail the checksum never reach it. A model cut into several networks has those
+behind the first one in the ZIP, and their checksums in kcv.json, too.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kcv.edge.errors import EdgeError
@@ -50,6 +52,7 @@ class ModelFile(NamedTuple):
         std: likewise; the model's input is (pixel - mean) / std.
         labels: class names; empty if the file names none.
         manifest: the whole kcv.json.
+        parts: name -> bytes of each further .tflite file in the ZIP.
     """
 
     path: str
@@ -61,6 +64,7 @@ class ModelFile(NamedTuple):
     std: tuple[float, ...]
     labels: tuple[str, ...]
     manifest: dict
+    parts: dict = MappingProxyType({})
 
 
 def read(path: str | os.PathLike) -> ModelFile:
@@ -75,7 +79,18 @@ def read(path: str | os.PathLike) -> ModelFile:
     Raises:
         EdgeError: naming the file, what is wrong with it and the remedy.
     """
-    data = read_bytes(path)
+    return parse(path, read_bytes(path))
+
+
+def has_parts(path: str | os.PathLike) -> bool:
+    """Whether a file is one of kcv.export, of several networks; others are not read."""
+    # A file with a checksum must pass it; a foreign one has none.
+    ours = b"kcv.json" in read_bytes(path)[-MAX_JSON_BYTES:]
+    return ours and bool(read(path).parts)
+
+
+def parse(path: str | os.PathLike, data: bytes) -> ModelFile:
+    """Verifies the bytes of a file, as `read` does; the path is for errors."""
     flat, text = _split(path, data)
     manifest = _parse(path, text)
     digest = hashlib.sha256(flat).hexdigest()
@@ -94,6 +109,7 @@ def read(path: str | os.PathLike) -> ModelFile:
         std=tuple(manifest["normalization"]["std"]),
         labels=tuple(manifest["labels"]),
         manifest=manifest,
+        parts=_parts(path, data, manifest),
     )
 
 
@@ -158,6 +174,30 @@ def _split(path, data):
         ) from error
 
 
+def _parts(path, data, manifest):
+    """The networks behind the first one, each checked against its checksum."""
+    described, parts = manifest.get("parts", {}), {}
+    if not _is_parts(described):
+        raise EdgeError(
+            f"{path}: kcv.json has no usable 'parts': {str(described)[:60]}; {EXPORT}"
+        )
+    for name, part in described.items():
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                parts[name] = archive.read(name)
+        except (KeyError, *_ZIP_ERRORS) as error:
+            raise EdgeError(
+                f"{path}: its part {name} is missing or damaged ({error}); copy it"
+                f" again or {EXPORT}"
+            ) from error
+        if hashlib.sha256(parts[name]).hexdigest() != part["sha256"]:
+            raise EdgeError(
+                f"{path}: the bytes of its part {name} do not match their checksum: the"
+                f" file is damaged; copy it again or {EXPORT}"
+            )
+    return parts
+
+
 def _parse(path, text):
     """kcv.json as a dict in which everything that edge reads is known to be there."""
     try:
@@ -195,6 +235,17 @@ def _is_tensors(value):
             and all(type(side) is int for side in tensor["shape"])
             for tensor in value.values()
         )
+    )
+
+
+def _is_parts(value):
+    """True for {name: {"sha256": text, "signature": {"inputs", "outputs"}}}."""
+    return isinstance(value, dict) and all(
+        isinstance(part, dict)
+        and isinstance(part.get("sha256"), str)
+        and isinstance(part.get("signature"), dict)
+        and all(_is_tensors(part["signature"].get(x)) for x in ("inputs", "outputs"))
+        for part in value.values()
     )
 
 

@@ -74,7 +74,7 @@ def first_deviation(content, model, layers, probes, bound, mode) -> str:
         content: bytes of the file.
         model: the Keras model.
         layers: what `name_tensors` returned.
-        probes: float32 (n, height, width, channels).
+        probes: float32 (n, ...), what the model takes.
         bound: the deviation that counts as a fault.
         mode: see `tflite.MODES`.
 
@@ -93,6 +93,8 @@ def first_deviation(content, model, layers, probes, bound, mode) -> str:
         if len(x._inbound_nodes) == 1 and not isinstance(x, keras.Model)
     }
     names = [name for name in produced if name in single]
+    if not names:
+        return ""
     outputs = {name: single[name].output for name in names}
     inner = _model_class(model)(model.inputs, outputs)
     expected = inner([probes], training=False)
@@ -100,6 +102,8 @@ def first_deviation(content, model, layers, probes, bound, mode) -> str:
     for name in names:
         operator, index = produced[name]
         reference = np.asarray(expected[name])
+        if any(index not in tensors for tensors in actual):
+            continue
         values = np.stack([tensors[index] for tensors in actual])
         if values.size != reference.size:
             continue

@@ -1,5 +1,7 @@
 """Checks and gathers what `convert` is given."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
@@ -75,6 +77,40 @@ def mean_and_std(normalization: tuple, channels: int) -> list[np.ndarray]:
     return values
 
 
+class Given(NamedTuple):
+    """What a model is exported with, checked."""
+
+    shape: tuple[int, int, int]  # of an image
+    normalization: list[np.ndarray]  # mean and std
+    calibration: np.ndarray | None
+    probes: np.ndarray
+
+
+def gather(model, mode, calibration, probes, labels, normalization, task) -> Given:
+    """Checks what `convert` is given beside the path, and gathers the images.
+
+    Raises:
+        ValueError: an argument is wrong.
+    """
+    shape = image_shape(model)
+    check_model(model)
+    check_labels(labels, model, background=task == "detection")
+    known = mean_and_std(normalization, shape[-1])
+    calibration = gather_images("calibration", calibration, shape, *known)
+    probes = gather_images("probes", probes, shape, *known)
+    probes = calibration if probes is None else probes
+    if probes is None:
+        raise ValueError("no real images to compare on: give `probes` or `calibration`")
+    if mode in ("int8", "int16x8") and calibration is None and not learned(model):
+        raise ValueError(f"{mode} needs `calibration`: about 200 real images")
+    return Given(shape, known, calibration, probes)
+
+
+def learned(model) -> bool:
+    """Whether tfmot has wrapped the layers, which tell the converter their ranges."""
+    return any(type(layer).__name__.startswith("Quantize") for layer in model.layers)
+
+
 def gather_images(name: str, images, shape: tuple, mean, std) -> np.ndarray | None:
     """Gathers images or batches into one array, and checks shape and range.
 
@@ -107,14 +143,14 @@ def gather_images(name: str, images, shape: tuple, mean, std) -> np.ndarray | No
     return images
 
 
-def with_both_ends(images: np.ndarray | None, mean, std) -> np.ndarray | None:
-    """Puts both ends of the pixel range into two corners of the first image.
+def with_both_ends(given: Given) -> np.ndarray | None:
+    """The calibration, with both ends of the pixel range in its first image's corners.
 
     The input's scale is then that of the pixels, not that of the darkest and brightest
     pixel seen; two pixels of one image change no other range noticeably.
     """
-    if images is None:
+    if given.calibration is None:
         return None
-    images = images.copy()
+    images, (mean, std) = given.calibration.copy(), given.normalization
     images[0, 0, 0], images[0, -1, -1] = (0 - mean) / std, (255 - mean) / std
     return images

@@ -13,14 +13,14 @@ HALF = 1e-3  # levels; as far from the middle of two a number counts as in the m
 def predictor(
     content: bytes, num_threads: int = 1
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """Loads a file with the signature "serving_default" and one input "images".
+    """Loads a file with the signature "serving_default" and one input.
 
     Args:
         content: bytes of the file.
         num_threads: threads of the interpreter.
 
     Returns:
-        A function from float32 (n, height, width, channels) to {output name: float32
+        A function from float32 (n, ...), such as images, to {output name: float32
         (n, ...)}; quantized inputs and outputs are converted on the way.
     """
     with quiet():
@@ -42,12 +42,13 @@ def predictor(
 
 
 def _signature(interpreter):
-    """Returns the details of the input, and of the outputs by name.
+    """Returns the details of the one input, and of the outputs by name.
 
     The runner must be gone before `invoke`, which counts the users of the interpreter.
     """
     runner = interpreter.get_signature_runner("serving_default")
-    return runner.get_input_details()["images"], runner.get_output_details()
+    (given,) = runner.get_input_details().values()
+    return given, runner.get_output_details()
 
 
 def quantize(values: np.ndarray, detail: dict) -> np.ndarray:
@@ -80,7 +81,7 @@ def all_tensors(content: bytes, image: np.ndarray) -> dict[int, np.ndarray]:
 
     Args:
         content: bytes of the file.
-        image: float32 (height, width, channels).
+        image: float32 (height, width, channels), or what else the file takes.
 
     Returns:
         Tensor index -> value. Delegates are off: they hide what lies between.
@@ -97,7 +98,11 @@ def all_tensors(content: bytes, image: np.ndarray) -> dict[int, np.ndarray]:
     interpreter.invoke()
     tensors = {}
     for detail in interpreter.get_tensor_details():
-        if detail["dtype"] is not None and np.prod(detail["shape"]) > 0:
+        if detail["dtype"] is None or np.prod(detail["shape"]) == 0:
+            continue
+        try:
             value = interpreter.get_tensor(detail["index"])
-            tensors[detail["index"]] = dequantize(value, detail)
+        except ValueError:  # it has no values: of a loop, say
+            continue
+        tensors[detail["index"]] = dequantize(value, detail)
     return tensors

@@ -10,7 +10,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import flatbuffers
 
@@ -60,7 +61,12 @@ def tflite_metadata(
     return bytes(b.Output())
 
 
-def append_files(flatbuffer: bytes, labels: Sequence[str], manifest: dict) -> bytes:
+def append_files(
+    flatbuffer: bytes,
+    labels: Sequence[str],
+    manifest: dict,
+    parts: Mapping[str, bytes] = MappingProxyType({}),
+) -> bytes:
     """Appends labels.txt, where there are labels, and kcv.json as a ZIP archive.
 
     Adds "hashes": {"flatbuffer": sha256 of `flatbuffer`} to the manifest. The same
@@ -70,22 +76,25 @@ def append_files(flatbuffer: bytes, labels: Sequence[str], manifest: dict) -> by
         flatbuffer: the whole file so far.
         labels: class names, without line breaks.
         manifest: what kcv.json says.
+        parts: {name: bytes} of further files, before these.
 
     Returns:
         The whole file.
     """
     digest = hashlib.sha256(flatbuffer).hexdigest()
     manifest = manifest | {"hashes": {"flatbuffer": digest, **manifest["hashes"]}}
-    files = {"labels.txt": "".join(f"{x}\n" for x in labels)} if labels else {}
+    files = dict(parts)
+    if labels:
+        files["labels.txt"] = "".join(f"{x}\n" for x in labels).encode()
     text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
-    files["kcv.json"] = text + "\n"
+    files["kcv.json"] = (text + "\n").encode()
     stream = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
-        for name, text in files.items():
+        for name, data in files.items():
             info = zipfile.ZipInfo(name)  # dated 1980-01-01
             info.create_system = 3  # as on Unix, wherever this runs
             info.external_attr = 0o644 << 16
-            archive.writestr(info, text.encode())
+            archive.writestr(info, data)
     return stream.getvalue()
 
 

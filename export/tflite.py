@@ -39,12 +39,12 @@ def to_tflite(model, mode: str, io: str, calibration, output_name: str) -> bytes
     which would be copied about for minutes.
 
     Args:
-        model: Keras 3 or tf_keras model of one image input.
+        model: Keras 3 or tf_keras model of one input, see `input_name`.
         mode: one of `MODES`.
         io: type of the int8 file's input and outputs: "uint8", "int8" or "float32".
-        calibration: float32 (n, height, width, channels) in the model's range; None
-            where the mode needs none, or where the model brings its own ranges
-            (trained with quantization).
+        calibration: float32 (n, height, width, channels) in the model's range, or (n,
+            ...) of an input that is no image; None where the mode needs none, or where
+            the model brings its own ranges (trained with quantization).
         output_name: name of the output where the model returns one tensor; a dict
             brings its own names.
 
@@ -69,10 +69,15 @@ def to_tflite(model, mode: str, io: str, calibration, output_name: str) -> bytes
             raise ExportError(reason or _explain(str(error), model)) from error
 
 
+def input_name(model) -> str:
+    """The input's name in the file: "images", or its own where it is no image."""
+    return "images" if len(model.inputs[0].shape) == 4 else model.inputs[0].name
+
+
 def _module(model, output_name):
     """A tf.Module whose `serve(images)` gives a dict."""
     shape = (1, *model.inputs[0].shape[1:])
-    signature = [tf.TensorSpec(shape, tf.float32, name="images")]
+    signature = [tf.TensorSpec(shape, tf.float32, name=input_name(model))]
 
     @tf.function(input_signature=signature)
     def answer(images):

@@ -11,6 +11,10 @@ as many further float epochs, for those alone help, too. What is judged depends 
 task: the accuracy of a classifier, the share of things that a localiser names and finds
 (IoU of 0.5), the average precision of a detector at that IoU, 1 - the equal error rate
 of a verifier, whose embeddings are exported.
+
+A detector of two stages is one graph in float32.tflite, and in int8.tflite networks
+with NumPy between them (kcv.export.convert_stages); the latency of the latter is that
+of whole answers to a test image.
 """
 
 import math
@@ -26,7 +30,7 @@ from kcv.edge import benchmark
 from kcv.export import ExportError, bridge, convert, qat
 from kcv.export.fine_tune import fine_tune
 from kcv.models.multiply_adds import multiply_adds
-from kcv.tools import finished_run, results, script
+from kcv.tools import finished_run, results, script, tasks
 from kcv.tools.tasks import TASKS
 
 _F = flags.FLAGS
@@ -52,9 +56,9 @@ def main(argv):
     folder = pathlib.Path(_F.run_dir)
     run, model = finished_run.read(folder)
     entry = zoo.entry(run["model"])
-    task = TASKS[entry.task]
-    model = task.network(model)
-    qat_epochs = 0 if task.NO_QAT else _F.qat_epochs
+    task, plan = TASKS[entry.task], tasks.plan(run)
+    whole, model = model, task.network(model)
+    qat_epochs = 0 if plan.no_qat else _F.qat_epochs
 
     # Data.
     calibration = finished_run.calibration(run, _F.calibration_images, task.batches)
@@ -65,15 +69,17 @@ def main(argv):
         after = run["flags"]["epochs"] + number
         return map(task.examples, task.batches(run, "train", epoch=after))
 
-    def export(model, name, quantize, budget=_F.budget, bound=_F.bound, **options):
+    def export(
+        model, name, quantize, budget=_F.budget, bound=_F.bound, how=convert, **options
+    ):
         print(f"exporting {name}.tflite", flush=True)
-        return convert(
+        return how(
             model,
             folder / f"{name}.tflite",
             quantize=quantize,
             probes=calibration[:32],
             evaluate=evaluate,
-            metric=task.METRIC,
+            metric=plan.metric,
             budget=budget,
             bound=bound if quantize else None,
             **task.export_options(run),
@@ -85,7 +91,13 @@ def main(argv):
     any_loss = {"calibration": calibration, "budget": 1.0, "bound": math.inf}
     reports, refused = {"float32": export(model, "float32", None)}, ""
     try:
-        reports["int8"] = export(model, "int8", "int8", calibration=calibration)
+        reports["int8"] = export(
+            whole if plan.in_parts else model,
+            "int8",
+            "int8",
+            how=plan.to_int8,
+            calibration=calibration,
+        )
     except ExportError as error:
         if not qat_epochs:
             raise
@@ -119,11 +131,13 @@ def main(argv):
     task.draw_answers(best.path, test, run, folder / "answers.png")
 
     # Latency and results.
-    note = refused if qat_epochs else task.NO_QAT or "No quantisation-aware training."
+    note = refused if qat_epochs else plan.no_qat or "No quantisation-aware training."
     latency = {}
     for name, report in reports.items():
         threads = tuple(int(number) for number in _F.threads)
-        timed = benchmark.measure(report.path, threads=threads, runs=_F.runs)
+        # What networks in parts have to do depends on what they find.
+        image = test["images"][:1] if plan.in_parts else None
+        timed = benchmark.measure(report.path, threads, _F.runs, image=image)
         latency |= {f"{MODES[name]}_{x.threads}": x.p50 for x in timed.latency}
     if refused:
         reports["int8"].path.unlink()
@@ -134,7 +148,7 @@ def main(argv):
         "data": run["data"],
         "recipe": finished_run.recipe_of(run),
         "metric": {
-            "name": task.METRIC,
+            "name": plan.metric,
             "higher_is_better": True,
             "baseline": task.baseline(run),
             "keras": reports["float32"].metric_keras,
@@ -160,7 +174,7 @@ def main(argv):
     }
     console = Console()
     console.width = max(console.width, 100)  # a pipe has no width
-    console.print(summary(run, task.METRIC, reports, latency, equal_training))
+    console.print(summary(run, plan.metric, reports, latency, equal_training))
     if _F.results_dir:
         print(f"wrote {results.write(result, _F.results_dir)}")
 

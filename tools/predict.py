@@ -1,13 +1,18 @@
 r"""Says what images show, with a .tflite file of kcv.export.
 
   python -m kcv.tools.predict --model=digits.tflite photo.jpg scans/ 'more/*.png'
+  python -m kcv.tools.predict --model=ssd.tflite --output_dir=found clip.mp4
 
 Half a second for the first image. Takes files, folders (with all folders in them) and
 patterns. --json prints one JSON object a line; --output_dir draws each answer below
 its image. An image that cannot be read is one line on stderr, the others are answered,
 and the exit code is 1. A classifier names classes, a localiser one class and its box, a
-detector everything with its boxes (x1, y1, x2, y2 in pixels); a verifier compares the
-first image with each of the others.
+detector everything with its boxes (x1, y1, x2, y2 in pixels) and, where the model makes
+them, its mask or keypoints, which pictures show; a verifier compares the first image
+with each of the others.
+
+A video is answered frame by frame, or each --every-th, and drawn as H.264 of the same
+size, rate and length, without its sound: found/clip_answer.mp4.
 """
 
 import contextlib
@@ -18,6 +23,7 @@ import os
 import pathlib
 import sys
 
+import numpy as np
 from absl import flags
 
 import kcv.edge
@@ -33,6 +39,7 @@ _XNNPACK = flags.DEFINE_bool("xnnpack", True, "False uses LiteRT's own kernels."
 _DELEGATES = flags.DEFINE_list("delegates", [], "Libraries, as libedgetpu.so.1.")
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object a line.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for pictures; created.")
+_EVERY = flags.DEFINE_integer("every", 1, "Answer each N-th frame.", lower_bound=1)
 flags.mark_flag_as_required("model")
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
@@ -56,7 +63,8 @@ def main(argv):
     for argument in argv[1:]:
         found = images_of(argument)
         if not found:
-            failed = _complain(f"{argument}: has no images ({' '.join(SUFFIXES)})")
+            kinds = " ".join(sorted(SUFFIXES))
+            failed = _complain(f"{argument}: has no images ({kinds}) and no videos")
         paths += found
 
     if model.model.task == "verification":
@@ -68,11 +76,16 @@ def main(argv):
     pictures = picture_paths(paths)
     for path, picture in zip(paths, pictures):
         try:
+            target = _OUTPUT_DIR.value and os.path.join(_OUTPUT_DIR.value, picture)
+            if is_video(path):
+                answer_video(model, path, target)
+                continue
             image = preprocess.open_image(path)
             predictions = answer(model, image)
-            if _OUTPUT_DIR.value:
-                target = os.path.join(_OUTPUT_DIR.value, picture)
+            if target:
                 _write_picture(target, model.model.task, image, predictions)
+        except BrokenPipeError:  # of stdout, see kcv.tools.script
+            raise
         except (ValueError, OSError) as error:
             failed = _complain(error)
             continue
@@ -88,6 +101,20 @@ def answer(model, image):
     if model.model.task == "localisation":
         return [model.predict(image)]
     return model.predict(image, _TOP_K.value)
+
+
+def answer_video(model, path, target):
+    """Prints what a model says of the frames of a video, and draws it if told where."""
+    from kcv.tools import predict_video  # with FFmpeg, too
+
+    predict_video.answer(
+        path,
+        target,
+        _EVERY.value,
+        ask=lambda image: answer(model, image),
+        draw=lambda image, found: _picture(model.model.task, image, found),
+        show=lambda frame, seconds, found: _print(path, found, (frame, seconds)),
+    )
 
 
 def compare(model, paths):
@@ -119,49 +146,79 @@ def images_of(argument):
             os.path.join(folder, name)
             for folder, _, names in os.walk(argument)
             for name in names
-            if pathlib.Path(name).suffix.lower() in SUFFIXES
+            if pathlib.Path(name).suffix.lower() in SUFFIXES or is_video(name)
         )
     if os.path.exists(argument) or not glob.has_magic(argument):
         return [argument]
     return sorted(p for p in glob.glob(argument, recursive=True) if os.path.isfile(p))
 
 
+def is_video(path):
+    """Whether a file is a video by its name."""
+    suffix = pathlib.Path(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return False
+    from kcv.data.readers import video  # with FFmpeg, which images do without
+
+    return suffix in video.SUFFIXES
+
+
 def picture_paths(paths):
-    """A name for the picture of each path: its stem, numbered where stems repeat."""
+    """A name for the answer to each path: its stem, numbered where stems repeat."""
     names, counts = [], {}
     for path in paths:
         stem = pathlib.Path(path).stem
         counts[stem] = counts.get(stem, 0) + 1
         number = f"_{counts[stem]}" if counts[stem] > 1 else ""
         # "_answer" keeps an image safe whose own folder is --output_dir.
-        names.append(f"{stem}{number}_answer.png")
+        kind = "mp4" if is_video(path) else "png"
+        names.append(f"{stem}{number}_answer.{kind}")
     return names
 
 
-def _write_picture(path, task, image, predictions):
+def _picture(task, image, predictions):
     from kcv.edge import draw  # Pillow's drawing and fonts take a while to import
 
-    stream = io.BytesIO()
     if task == "detection":
-        picture = draw.detection(image, predictions)
-    elif task == "localisation":
-        picture = draw.localisation(image, *predictions)
-    else:
-        picture = draw.classification(image, predictions)
-    picture.save(stream, "PNG")
+        return draw.detection(image, predictions)
+    if task == "localisation":
+        return draw.localisation(image, *predictions)
+    return draw.classification(image, predictions)
+
+
+def _write_picture(path, task, image, predictions):
+    stream = io.BytesIO()
+    _picture(task, image, predictions).save(stream, "PNG")
     files.write_atomically(path, stream.getvalue())
 
 
-def _print(path, predictions):
+def _print(path, predictions, moment=None):
+    """Prints the answer to an image, or to a video's frame with number and seconds."""
     if _JSON.value:
-        answers = [prediction._asdict() for prediction in predictions]
-        line = json.dumps({"image": path, "predictions": answers}, ensure_ascii=False)
-        print(line, flush=True)
+        line = {"image": path}
+        if moment:
+            line = {"video": path, "frame": moment[0], "seconds": round(moment[1], 6)}
+        line["predictions"] = [plain(prediction) for prediction in predictions]
+        print(json.dumps(line, ensure_ascii=False), flush=True)
         return
-    print(path)
+    print(path if moment is None else f"{path}  frame {moment[0]}  {moment[1]:.3f} s")
     for prediction in predictions:
         box = "".join(f"  {side:.0f}" for side in getattr(prediction, "box", ()))
         print(f"  {prediction.score:.4f}  {prediction.label}{box}", flush=True)
+
+
+def plain(prediction):
+    """A prediction for JSON: of a mask its pixels' number and the box around them."""
+    fields = prediction._asdict()
+    if "mask" in fields:
+        mask = fields.pop("mask")
+        x, y = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
+        around = [x[0], y[0], x[-1] + 1, y[-1] + 1] if len(x) else [0, 0, 0, 0]
+        fields["mask_area"] = int(mask.sum())
+        fields["mask_box"] = [int(side) for side in around]
+    if "keypoints" in fields:
+        fields["keypoints"] = np.round(fields["keypoints"].astype(float), 4).tolist()
+    return fields
 
 
 def _complain(error):

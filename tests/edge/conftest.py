@@ -55,7 +55,8 @@ def exported(tmp_path_factory):
     x = keras.layers.Flatten()(x)
     outputs = keras.layers.Dense(10, activation="softmax", name="predictions")(x)
     model = keras.Model(inputs, outputs, name="digits_cnn")
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
     model.fit(images[:1500], digits.target[:1500], batch_size=64, epochs=5, verbose=0)
     folder = tmp_path_factory.mktemp("exported")
     kinds = {

@@ -5,7 +5,7 @@ import pytest
 import tiny_tasks
 import tiny_tflite
 
-from kcv.edge import EdgeError, detect, detect_fused, model_file
+from kcv.edge import EdgeError, detect, detect_fused, detectors, model_file
 
 RNG = np.random.default_rng(0)
 # Four anchors of 4 x 4 pixels in an image of 8 x 8.
@@ -38,10 +38,10 @@ def files(tmp_path_factory):
 
 def test_everything_is_found_as_in_the_plain_file(files):
     """40 wide and 16 high from 8 x 8: x times 5, y times 2."""
-    detectors = [detect_fused.detector(file) for file in files]
-    kinds = [type(detector) for detector in detectors]
+    both = [detectors.detector(file) for file in files]
+    kinds = [type(detector) for detector in both]
     assert kinds == [detect.Detector, detect_fused.FusedDetector]
-    own, other = (detector.predict(IMAGE) for detector in detectors)
+    own, other = (detector.predict(IMAGE) for detector in both)
     assert [thing.label for thing in own] == ["cat", "dog"]
     np.testing.assert_allclose([x.box for x in own], [(0, 8, 20, 16), (20, 0, 40, 8)])
     for mine, theirs in zip(own, other, strict=True):
@@ -71,7 +71,7 @@ def test_boxes_end_at_the_border(tmp_path):
     changes = {"labels": ["cat"], "decoding": detect.to_json(how)}
     path = tiny_tasks.detector(tmp_path / "x.tflite", outputs, **changes)
     path.write_bytes(fuse_post_process(model_file.read(path)))
-    (thing,) = detect_fused.detector(model_file.read(path)).predict(IMAGE)
+    (thing,) = detectors.detector(model_file.read(path)).predict(IMAGE)
     assert thing.box == (0, 0, 40, 16)
 
 
@@ -87,7 +87,7 @@ def test_files_that_are_not_what_they_say(files, tmp_path, change, message):
     change(manifest)
     (tmp_path / "x.tflite").write_bytes(tiny_tflite.pack(files[1].flatbuffer, manifest))
     with pytest.raises(EdgeError, match=message):
-        detect_fused.detector(model_file.read(tmp_path / "x.tflite"))
+        detectors.detector(model_file.read(tmp_path / "x.tflite"))
 
 
 @pytest.mark.parametrize("decoding", [None, [], {}, {"scores": []}])
@@ -97,4 +97,4 @@ def test_decoding_of_no_use_is_left_to_the_detector(tmp_path, decoding):
     model = model._replace(manifest=model.manifest | {"decoding": decoding})
     assert not detect_fused.is_fused(model)
     with pytest.raises(EdgeError, match="does not say how to decode boxes"):
-        detect_fused.detector(model)
+        detectors.detector(model)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_mediapipe import PYTHON, make_environment
 
-from kcv.edge import detect_fused, model_file
+from kcv.edge import detectors, model_file
 
 WORKER = pathlib.Path(__file__).parent / "mediapipe_detector_worker.py"
 # Of scores; random weights make more of the difference of two versions of XNNPACK.
@@ -42,7 +42,7 @@ def test_mediapipe_finds_the_same_things(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     answers = json.loads(done.stdout.splitlines()[-1])
     for kind, theirs in zip(fused, answers):
-        detector = detect_fused.detector(model_file.read(fused[kind]))
+        detector = detectors.detector(model_file.read(fused[kind]))
         tolerance = TOLERANCE[kind]
         outputs = detector.outputs(images)
         for k, things in enumerate(theirs):

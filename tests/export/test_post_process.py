@@ -13,7 +13,7 @@ sys.path.insert(0, str(EDGE))  # for the tiny model that both folders use
 import tiny_tasks  # noqa: E402
 import tiny_tflite  # noqa: E402
 
-from kcv.edge import boxes, detect, detect_fused, model_file  # noqa: E402
+from kcv.edge import boxes, detect, detectors, model_file  # noqa: E402
 from kcv.export import (  # noqa: E402
     append,
     detection_metadata,
@@ -43,7 +43,7 @@ def fused(path, **options):
     content = post_process.fuse_post_process(model_file.read(path), **options)
     path = path.with_name(f"fused_{path.name}")
     path.write_bytes(content)
-    return detect_fused.detector(model_file.read(path))
+    return detectors.detector(model_file.read(path))
 
 
 def answers(detector, images=IMAGE):

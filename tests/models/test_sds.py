@@ -108,7 +108,6 @@ def test_every_weight_learns(model):
 @pytest.mark.slow
 def test_converts_as_a_model_of_two_crops(model):
     import tensorflow as tf
-
     from ai_edge_litert.interpreter import Interpreter
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,

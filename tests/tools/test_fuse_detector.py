@@ -12,7 +12,7 @@ sys.path.insert(0, str(EDGE))  # for the tiny model that both folders use
 import tiny_tasks  # noqa: E402
 import tiny_tflite  # noqa: E402
 
-from kcv.edge import detect, detect_fused, model_file  # noqa: E402
+from kcv.edge import detect, detectors, model_file  # noqa: E402
 
 ANCHORS = np.float32([[0, 0, 4, 4], [4, 0, 8, 4], [0, 4, 4, 8], [4, 4, 8, 8]])
 SSD = detect.Decoding("sigmoid", "log", ANCHORS, (8, 8))
@@ -69,7 +69,7 @@ def test_files_that_are_written(told, place):
     assert f"wrote {place}/out/plain.tflite" in out
     assert "TFLite_Detection_PostProcess" in out
     made = [
-        detect_fused.detector(model_file.read(place / "out" / f"{what}.tflite"))
+        detectors.detector(model_file.read(place / "out" / f"{what}.tflite"))
         for what in ("plain", "flags")
     ]
     found = [x.outputs(np.zeros((1, 8, 8, 3), "uint8")) for x in made]

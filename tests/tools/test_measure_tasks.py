@@ -10,7 +10,6 @@ from kcv.tools import (
     finished_run,
     recipe_heads,
     tables,
-    task_detection,
     task_localisation,
 )
 from kcv.tools.tasks import TASKS
@@ -70,15 +69,6 @@ def test_localisation_trains_with_rounding_on_the_loss_of_the_run():
 )
 def test_a_recipe_is_named_by_model_and_data(model, data, recipe):
     assert finished_run.recipe_of({"model": model, "data": data}) == recipe
-
-
-def test_two_stages_are_refused():
-    images = keras.Input((8, 8, 3))
-    outputs = dict.fromkeys(("scores", "offsets", "proposals"), images)
-    with pytest.raises(ValueError, match="net has two stages: only detectors of one"):
-        task_detection.network(keras.Model(images, outputs, name="net"))
-    one = keras.Model(images, {"scores": images, "offsets": images})
-    assert task_detection.network(one) is one
 
 
 def test_a_run_of_another_task_is_no_classifier():

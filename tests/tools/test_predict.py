@@ -135,6 +135,7 @@ def test_imports_nothing_heavy(place):
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "ai_edge_litert.interpreter" in imported
     heavy = {
+        "av",
         "tensorflow",
         "keras",
         "rich",
