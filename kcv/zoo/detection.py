@@ -63,7 +63,8 @@ ROWS = {
     "ssd_mobilenet_v1_small": _row(
         "ssd_body", "ssd", ("D06", "D14"), _SPEED, (128, 128, 3),
         (1_461_791, 71_161_728), "ssd", ("body", "first_level"),
-        body="mobilenet_v1", alpha=0.5, first_level=3),
+        body="mobilenet_v1", alpha=0.5, first_level=3,
+        recipe="ssd_mobilenet_v1_small_scenes"),
     "ssd_darknet19_small": _row(
         "ssd_body", "ssd", ("D14",), _SPEED, (128, 128, 3),
         (681_463, 55_967_168), "ssd", ("body", "first_level"),
@@ -122,7 +123,8 @@ ROWS = {
         "faster_rcnn", "faster_rcnn", ("D04", "D14"), _FASTER, (128, 128, 3),
         (1_238_582, 152_135_936),
         "two_stage", ("stride", "sides"), body="darknet19", alpha=0.25, stride=8,
-        level="C4", sides=(20, 40, 80), rpn_filters=64, units=128, proposals=50),
+        level="C4", sides=(20, 40, 80), rpn_filters=64, units=128, proposals=50,
+        recipe="faster_rcnn_025_scenes"),
     "r_fcn": _row(
         "r_fcn", "r_fcn", ("D05", "D14"), _R_FCN, (512, 512, 3),
         (34_697_202, 42_991_091_712), "two_stage"),
@@ -130,7 +132,7 @@ ROWS = {
         "r_fcn", "r_fcn", ("D05", "D14"), _R_FCN, (128, 128, 3), (482_594, 137_871_360),
         "two_stage", ("stride", "sides"), body="darknet19", alpha=0.25, stride=8,
         level="C4", sides=(20, 40, 80), rpn_filters=64, filters=128, size=3,
-        proposals=50),
+        proposals=50, recipe="r_fcn_025_scenes"),
     "mnc": _row(
         "mnc", "mnc", ("D10",), _MNC, (512, 512, 3),
         (282_908_642, 83_131_011_072), "cascade"),
