@@ -30,6 +30,16 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture
+def eager():
+    """Without graphs, which take longer to make than a few steps of training."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_models():
     """Gives the memory of a module's models back before the next module's are built."""

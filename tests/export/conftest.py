@@ -55,7 +55,8 @@ def tiny_classifier():
     images, labels = digits()
     model, train = tiny_model(), slice(0, 1400)
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 8 * 22)
-    model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False)
     model.fit(images[train], labels[train], batch_size=64, epochs=8, verbose=0)
     return TinyClassifier(model, images[:100], images[1400:], labels[1400:])
 

@@ -415,7 +415,6 @@ def test_weights_back_names_a_layer_that_is_missing():
     "build",
     [
         keras.applications.MobileNet,
-        keras.applications.MobileNetV2,
         keras.applications.MobileNetV3Small,
     ],
 )

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from kcv import zoo
 from kcv.export import bridge, convert, qat, quantization_plan, tflite
 from kcv.layers.pad_channels import PadChannels
+from kcv.models.classification import mobilenet_v1, mobilenet_v3
 
 IMAGE = (12, 12, 4)
 
@@ -173,6 +174,14 @@ def test_a_block_becomes_integers(name):
     assert_simulates(BLOCKS[name]())
 
 
+@pytest.fixture
+def shallow(monkeypatch):
+    """MobileNets of fewer blocks, but of each kind."""
+    v1, v3 = mobilenet_v1.BLOCKS, mobilenet_v3.SMALL
+    monkeypatch.setattr(mobilenet_v1, "BLOCKS", (v1[1], *v1[3:7], v1[11]))
+    monkeypatch.setattr(mobilenet_v3, "SMALL", v3[:5])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape"),
@@ -186,7 +195,7 @@ def test_a_block_becomes_integers(name):
         ("mobilenet_v3_small", (32, 32, 3)),
     ],
 )
-def test_the_models_of_the_zoo_become_integers(name, shape):
+def test_the_models_of_the_zoo_become_integers(name, shape, shallow):
     model = zoo.build(name, input_shape=shape, classes=7, classifier_activation=None)
     # Untrained and tens of layers deep: single levels that flip grow along the way.
     assert_simulates(model, bound=0.8)
@@ -232,7 +241,8 @@ def trained_digits():
     keras.utils.set_random_seed(1)
     (x, y), test = digits()
     model = small_classifier()
-    model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(5e-3), loss, jit_compile=False)
     model.fit(x, y, batch_size=50, epochs=4, verbose=0)
     return model, (x, y), test
 

@@ -23,7 +23,8 @@ def digits():
     z = layers.Flatten()(z)
     z = layers.Dense(32, activation="hard_silu", name="hidden")(z)
     model = keras.Model(inputs, layers.Dense(10, "softmax", name="predictions")(z))
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)
     model.fit(x[:1300], y[:1300], batch_size=50, epochs=3, verbose=0)
 
     def batches(epoch):
@@ -37,6 +38,7 @@ def accuracy(model, x, y):
     return float(np.mean(np.argmax(model(x, training=False), axis=-1) == y))
 
 
+@pytest.mark.slow
 def test_pruning_keeps_the_promised_zeros_and_the_accuracy(digits):
     model, batches, test = digits
     before, weights = accuracy(model, *test), model.get_weights()
@@ -59,6 +61,7 @@ def test_pruning_keeps_the_promised_zeros_and_the_accuracy(digits):
     assert folded["stem/kernel"] == share["stem/kernel"]
 
 
+@pytest.mark.slow
 def test_clustering_keeps_few_values_and_the_accuracy(digits):
     model, batches, test = digits
     before = accuracy(model, *test)

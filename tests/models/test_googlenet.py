@@ -115,7 +115,9 @@ def _normalized(x):
     return x / (2 + 1e-4 * sums) ** 0.75
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+@pytest.mark.parametrize(
+    "suffix", [".keras", pytest.param(".weights.h5", marks=pytest.mark.slow)]
+)
 def test_training_file_serves_inference_and_back(tmp_path, suffix, thin):
     images = np.random.default_rng(0).uniform(-1, 1, (2, 65, 65, 3)).astype("float32")
     with_heads = googlenet((65, 65, 3), 5, auxiliary=True)
@@ -185,7 +187,7 @@ def test_dilated_maps_have_the_coarse_ones(output_stride, level, thin):
     check_subsample(googlenet_features, size, output_stride, level, 0, silent)
 
 
-def test_gradients(thin):
+def test_gradients():
     check_gradients(googlenet((65, 65, 3), 3, **LOGITS, auxiliary=True))
 
 

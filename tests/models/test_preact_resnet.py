@@ -204,5 +204,5 @@ def test_life(depth, order, short, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["full_preactivation", "bn_after_addition"])
-def test_export(order, tmp_path):
+def test_export(order, short, tmp_path):
     export(nets.preact_resnet20((16, 16, 3), 4, unit_order=order), tmp_path)

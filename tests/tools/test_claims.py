@@ -213,7 +213,7 @@ def test_batches_are_whole_shuffled_and_of_the_seed():
     ("claim", "options"),
     [
         (xor, {}),
-        (linear_layers, {"steps": 50}),
+        (linear_layers, {"steps": 5}),
         (vanishing_gradients, {"depth": 3, "steps": 10}),
         (initialisation_variance, {"depth": 6}),
         (momentum_on_a_bowl, {"rates": (0.0198,)}),
@@ -223,7 +223,9 @@ def test_batches_are_whole_shuffled_and_of_the_seed():
     ],
     ids=lambda value: getattr(value, "__name__", "").rpartition(".")[2],
 )
-def test_run_in_small_gives_what_a_file_holds(claim, options):
+def test_run_in_small_gives_what_a_file_holds(claim, options, monkeypatch, eager):
+    monkeypatch.setattr(xor, "STEPS", 10)
+    monkeypatch.setattr(linear_layers, "EVERY", 5)
     run = claim_results.tidy(claim.run(1, **options))
     name = claim.__name__.rpartition(".")[2]
     whole = next(found for found in COMMITTED if found["claim"] == name)

@@ -22,7 +22,8 @@ def run_dir(tmp_path_factory):
     x = layers.Dense(10, activation="softmax", name="predictions")(x)
     model = keras.Model(images, x, name="means")
     batch = next(iter(data.batches(train, 800, (8, 8, 1), (-1, 1), epoch=0)))
-    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(1e-2), loss, jit_compile=False)
     model.fit(batch["images"], batch["labels"], epochs=30, verbose=0)
     model.save(folder / "model.keras")
     run = {
@@ -59,6 +60,7 @@ def test_int8_of_a_run(run_dir, tmp_path):
     assert manifest["metrics"]["file"] > 0.85
 
 
+@pytest.mark.slow
 def test_reports(main, run_dir, tmp_path):
     """A model from elsewhere, with flags in place of metrics.json; then one refused."""
     model, output = tmp_path / "model.keras", tmp_path / "x.tflite"

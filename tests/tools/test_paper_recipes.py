@@ -5,6 +5,8 @@ import pathlib
 import programs
 import pytest
 
+from kcv import zoo
+
 RECIPES = pathlib.Path(__file__).parents[2] / "tools" / "recipes"
 PAPER = sorted(
     path.stem
@@ -13,6 +15,19 @@ PAPER = sorted(
 )
 SIZES = {"alexnet": 67, "zfnet": 63, "inception_v3": 107, "inception_resnet_v2": 75,
          "googlenet": 65, "xception": 71}  # fmt: skip
+INSTEAD = {  # fewer weights tell as much of the flags
+    "alexnet": "alexnet_025",
+    "zfnet": "zfnet_025",
+    "vgg16": "vgg11_025",
+    "inception_v2": "inception_v2_025",
+    "inception_v3": "inception_v3_025",
+    "xception": "xception_025",
+    "resnet50": "resnet18",
+    "mobilenet_v1": "mobilenet_v1_025",
+    "mobilenet_v2": "mobilenet_v2_035",
+    "mobilenet_v3_large": "mobilenet_v3_small",
+    "vit_b16": "vit_ti16",
+}
 DEEP = {  # two steps of them take long, and what is special is tested elsewhere
     *("inception_resnet_v2", "preact_resnet200", "cifar_resnet110", "preact_resnet164"),
     *("cifar_plain56", "cifar_resnet56", "wide_resnet28_10", "wide_resnet50_2"),
@@ -50,7 +65,8 @@ for line in sys.argv[1:]:
 
 def _command(name):
     model, data = name.rsplit("_", 1)
-    flags = "--batch_size=5 --epochs=1 --warmup_epochs=0 --notensorboard"
+    flags = f"--model={INSTEAD.get(model, model)}"
+    flags += " --batch_size=5 --epochs=1 --warmup_epochs=0 --notensorboard"
     flags += " --learning_rate=1e-5"  # a few images at the rate of many would explode
     if data == "imagenet":
         flags += f" --image_size={SIZES.get(model, 32)}"
@@ -61,6 +77,10 @@ def test_there_is_one_for_every_family():
     """Of ImageNet or CIFAR-10; the perceptrons and localisation have none."""
     families = {name.rsplit("_", 1)[0].rstrip("0123456789_x") for name in PAPER}
     assert len(PAPER) >= 25 and len(families) >= 18
+    for name in PAPER:
+        model = name.rsplit("_", 1)[0]
+        lines = (RECIPES / f"{name}.flags").read_text().splitlines()
+        assert f"--model={model}" in lines and model in zoo.ZOO
 
 
 @pytest.mark.slow
