@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 # Metrics that are shares of one: shown in percent, their differences in points.
 SHARES = (
     *("accuracy", "top_5_accuracy", "localisation_accuracy", "one_minus_eer"),
-    "ap50", "mask_ap50", "keypoint_ap50",
+    "ap50",
+    "mask_ap50",
+    "keypoint_ap50",
 )
 
 NOT_MEASURED = "–"
