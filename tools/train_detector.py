@@ -154,7 +154,8 @@ def draw_targets(entry, decoding, batches, classes, count=12):
     batch = {key: value[:count] for key, value in batch.items()}
     method = detector.METHODS[entry.method]
     if method.targets is None:
-        raise script.UsageError(f"--debug_targets: {_F.model} has cells, no anchors")
+        why = "has cells, no anchors" if entry.stride else "draws lots from its anchors"
+        raise script.UsageError(f"--debug_targets: {_F.model} {why}")
     classes_of_anchors = method.targets(decoding, batch)
     folder = pathlib.Path(_F.output_dir)
     folder.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,7 @@ def place(tmp_path_factory):
         "other": [*train, "--batch_size=4"],
         "targets": ssd,
         "cells": [*train, "--debug_targets"],
+        "lots": [*ssd, "--model=faster_rcnn_025"],
         "masks": [*train, "--model=mask_rcnn_025"],
     }
     answers = several("train_detector", calls)
@@ -93,6 +94,8 @@ def test_targets_are_drawn_where_there_are_anchors(place):
     assert not (folder / "targets" / "model.keras").exists()
     assert answers["cells"][0] == 2
     assert "yolo_v2_025 has cells, no anchors" in answers["cells"][2]
+    assert answers["lots"][0] == 2
+    assert "faster_rcnn_025 draws lots from its anchors" in answers["lots"][2]
 
 
 def test_the_result_is_measured(place):
