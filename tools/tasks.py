@@ -42,10 +42,19 @@ def plan(run) -> Plan:
 
     Args:
         run: metrics.json.
+
+    Raises:
+        ValueError: what the model finds depends on proposals that are no part of it.
     """
-    task = TASKS[zoo.entry(run["model"]).task]
+    entry = zoo.entry(run["model"])
+    task = TASKS[entry.task]
     if task is not task_detection:
         return Plan(task.METRIC, task.NO_QAT, convert, False)
+    if not entry.method:
+        raise ValueError(
+            f"{run['model']} sees regions that others propose, and a file of it cannot "
+            "find them: only runs of train_detector and train_yolo9000 are measured"
+        )
     metric = task_detection.metric_of(run)
     if task_detection.two_stages(run):
         return Plan(metric, task_detection.NO_QAT_OF_STAGES, _to_parts, True)

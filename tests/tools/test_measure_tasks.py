@@ -11,6 +11,7 @@ from kcv.tools import (
     recipe_heads,
     tables,
     task_localisation,
+    tasks,
 )
 from kcv.tools.tasks import TASKS
 
@@ -69,6 +70,12 @@ def test_localisation_trains_with_rounding_on_the_loss_of_the_run():
 )
 def test_a_recipe_is_named_by_model_and_data(model, data, recipe):
     assert finished_run.recipe_of({"model": model, "data": data}) == recipe
+
+
+def test_what_sees_regions_alone_is_not_measured():
+    for model in ("rcnn", "sds"):
+        with pytest.raises(ValueError, match=f"{model} sees regions that others"):
+            tasks.plan({"model": model})
 
 
 def test_a_run_of_another_task_is_no_classifier():
