@@ -76,6 +76,8 @@ def test_what_sees_regions_alone_is_not_measured():
     for model in ("rcnn", "sds"):
         with pytest.raises(ValueError, match=f"{model} sees regions that others"):
             tasks.plan({"model": model})
+    with pytest.raises(ValueError, match="mnc_025 lays masks on its own regions"):
+        tasks.plan({"model": "mnc_025"})
 
 
 def test_a_run_of_another_task_is_no_classifier():
