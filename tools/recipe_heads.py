@@ -11,7 +11,12 @@ SCRIPTS = {  # by task; a model may have one of its own
     "sds": "train_sds",
     "yolo_9000_025": "train_yolo9000",
 }
-_WORDS = {"one_minus_eer": "1 - EER", "ap50": "AP50"}
+_WORDS = {
+    "mask_ap50": "mask AP50",
+    "keypoint_ap50": "keypoint AP50",
+    "one_minus_eer": "1 - EER",
+    "ap50": "AP50",
+}
 
 
 def with_head(text, result):
