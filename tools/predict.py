@@ -23,13 +23,12 @@ import os
 import pathlib
 import sys
 
-import numpy as np
 from absl import flags
 
 import kcv.edge
 from kcv import files
 from kcv.edge import preprocess
-from kcv.tools import script
+from kcv.tools import predict_json, script
 
 _MODEL = flags.DEFINE_string("model", None, "The .tflite file.")
 _TOP_K = flags.DEFINE_integer("top_k", 5, "Classes an image.", lower_bound=1)
@@ -198,27 +197,13 @@ def _print(path, predictions, moment=None):
         line = {"image": path}
         if moment:
             line = {"video": path, "frame": moment[0], "seconds": round(moment[1], 6)}
-        line["predictions"] = [plain(prediction) for prediction in predictions]
+        line["predictions"] = [predict_json.plain(each) for each in predictions]
         print(json.dumps(line, ensure_ascii=False), flush=True)
         return
     print(path if moment is None else f"{path}  frame {moment[0]}  {moment[1]:.3f} s")
     for prediction in predictions:
         box = "".join(f"  {side:.0f}" for side in getattr(prediction, "box", ()))
         print(f"  {prediction.score:.4f}  {prediction.label}{box}", flush=True)
-
-
-def plain(prediction):
-    """A prediction for JSON: of a mask its pixels' number and the box around them."""
-    fields = prediction._asdict()
-    if "mask" in fields:
-        mask = fields.pop("mask")
-        x, y = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
-        around = [x[0], y[0], x[-1] + 1, y[-1] + 1] if len(x) else [0, 0, 0, 0]
-        fields["mask_area"] = int(mask.sum())
-        fields["mask_box"] = [int(side) for side in around]
-    if "keypoints" in fields:
-        fields["keypoints"] = np.round(fields["keypoints"].astype(float), 4).tolist()
-    return fields
 
 
 def _complain(error):

@@ -97,6 +97,8 @@ def test_proposals_equal_those_of_the_graph(seed, candidates, spread):
     found = proposals.propose(scores, offsets, *known)
     wanted = np.asarray(graphs.propose(scores[None], offsets[None], *known))[0]
     np.testing.assert_allclose(found, wanted, atol=1e-3)
-    assert found.shape == (20, 4) and found.any()
-    if candidates == 1:
+    assert found.shape == (20, 4)
+    if candidates == 1:  # one of each level, and it may lie outside
         assert not found[2:].any()
+    else:
+        assert found.any()

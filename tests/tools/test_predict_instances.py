@@ -15,7 +15,7 @@ import tiny_stages  # noqa: E402
 
 import kcv.edge  # noqa: E402
 from kcv.edge import detected  # noqa: E402
-from kcv.tools import predict  # noqa: E402
+from kcv.tools import predict_json  # noqa: E402
 
 
 @pytest.mark.parametrize("head", ["mask_head", "keypoint_head"])
@@ -42,6 +42,6 @@ def test_a_mask_is_told_by_its_area_and_the_box_around_it():
     mask = np.zeros((6, 9), "uint8")
     mask[2:4, 3:8] = 1
     thing = detected.Segmented("cat", 0, 0.9, (3.0, 2.0, 8.0, 4.0), mask)
-    said = predict.plain(thing)
+    said = predict_json.plain(thing)
     assert (said["mask_area"], said["mask_box"]) == (10, [3, 2, 8, 4])
-    assert predict.plain(thing._replace(mask=0 * mask))["mask_box"] == [0, 0, 0, 0]
+    assert predict_json.plain(thing._replace(mask=0 * mask))["mask_box"] == [0, 0, 0, 0]
