@@ -16,6 +16,9 @@ PAPER = sorted(
 SIZES = {"ssd300": 300}  # its six maps fit no smaller image
 INSTEAD = {  # 271 million weights tell no more of the flags
     "yolo_v1": "yolo_v1_tiny",
+    "yolo_v2": "yolo_v2_025",
+    "retinanet": "retinanet_025",
+    "r_fcn": "r_fcn_025",
     "faster_rcnn": "faster_rcnn_025",
     "faster_rcnn_fpn": "faster_rcnn_025",
     "mask_rcnn": "mask_rcnn_025",

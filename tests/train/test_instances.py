@@ -246,10 +246,10 @@ def test_masks_are_learned(tmp_path):
         optimizer.apply_gradients(zip(slopes, graph.trainable_variables))
 
     data = triangles(256, seed=1)
-    for number in range(150):
+    for number in range(100):
         rows = np.arange(8 * number, 8 * number + 8) % 256
         step({key: tf.constant(value[rows]) for key, value in data.items()})
-    test = triangles(48, seed=2)
+    test = triangles(24, seed=2)
     facts = {"labels": ["lower", "upper"], "pixel_range": (-1.0, 1.0)}
     history = [{"epoch": 1, "loss": 1.0, "learning_rate": 0.1}]
     places = (history, tmp_path, facts, row.keys)
