@@ -2,7 +2,7 @@
 
   python -m kcv.tools.reproduce --list            the claims
   python -m kcv.tools.reproduce --claim=xor       runs one: seconds to five minutes
-  python -m kcv.tools.reproduce --claim=all       runs all: half an hour on two cores
+  python -m kcv.tools.reproduce --claim=all       runs all: an hour on two cores
   python -m kcv.tools.reproduce --claim=all --redraw
                                                   runs none: judges and draws again from
                                                   the numbers in results/claims
