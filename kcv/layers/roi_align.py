@@ -5,10 +5,10 @@ Paper: K. He et al., "Mask R-CNN", 2017, section 3, https://arxiv.org/abs/1703.0
 Differs from the paper's code: the centre of pixel i lies at i + 0.5, not at i. The
 rules are those of torchvision with `aligned=True`.
 
-Samples are taken by two matrix products, which take a sixth of the time of a gather of
-four neighbours for each sample, with 512 boxes on a map of 38x50x256, forward and
-backward on a CPU (benchmarks/roi_align.py). The work grows with the map: for maps of
-more than about 100x100 see kcv.layers.multilevel_roi_align, which may have one level.
+Samples are taken by two matrix products, which on a CPU take less time than a gather
+of four neighbours for each sample (benchmarks/roi_align.py). The work grows with the
+map: for maps of more than about 100x100 see kcv.layers.multilevel_roi_align, which may
+have one level.
 """
 
 import keras

@@ -122,6 +122,29 @@ def normalised(regions, pixel_range) -> np.ndarray:
     return np.float32(low) + regions * np.float32((high - low) / 255)
 
 
+def drawn(lot, index, sizes, seed, epoch, replicas):
+    """The share of one replica in the lot of one step.
+
+    Args:
+        lot: Lot.
+        index: of the replica's batch: step * replicas of this worker + replica.
+        sizes: (regions, regions with an object) of a global batch.
+        seed: as for `batches`.
+        epoch: likewise.
+        replicas: likewise.
+
+    Returns:
+        int (b,), places of regions, and bool (b,), which are to be mirrored.
+    """
+    first, count, total = replicas
+    step, replica = divmod(int(index), count)
+    random = np.random.default_rng([seed, 0 if epoch is None else epoch + 1, step])
+    places = lot.draw(*sizes, random)
+    mirrored = random.random(sizes[0]) < 0.5
+    rows = slice(first + replica, None, total)
+    return places[rows], mirrored[rows]
+
+
 def batches(
     examples: Examples,
     found: Windows,
@@ -160,17 +183,13 @@ def batches(
     """
     positives = max(1, round(batch_size * positive_share))
     steps = num_steps(found, batch_size, positive_share)
-    first, count, total = replicas
+    count = replicas[1]
     lot = Lot(found)
 
     def make(index):
-        step, replica = divmod(int(index), count)
-        key = [seed, 0 if epoch is None else epoch + 1, step]
-        random = np.random.default_rng(key)
-        places = lot.draw(batch_size, positives, random)
-        mirrored = random.random(batch_size) < 0.5
-        rows = slice(first + replica, None, total)
-        places, mirrored = places[rows], mirrored[rows]
+        places, mirrored = drawn(
+            lot, index, (batch_size, positives), seed, epoch, replicas
+        )
         regions = np.concatenate([
             warp(
                 examples.images[found.images[i]],

@@ -22,6 +22,7 @@ from kcv.train.rcnn_regions import (
     POSITIVE_FROM,
     Lot,
     Windows,
+    drawn,
     normalised,
     num_steps,
 )
@@ -145,17 +146,13 @@ def batches(
     """
     positives = max(1, round(batch_size * positive_share))
     steps = num_steps(found.windows, batch_size, positive_share)
-    first, count, total = replicas
+    count = replicas[1]
     lot = Lot(found.windows)
 
     def make(index):
-        step, replica = divmod(int(index), count)
-        key = [seed, 0 if epoch is None else epoch + 1, step]
-        random = np.random.default_rng(key)
-        places = lot.draw(batch_size, positives, random)
-        mirrored = random.random(batch_size) < 0.5
-        rows = slice(first + replica, None, total)
-        places, mirrored = places[rows], mirrored[rows]
+        places, mirrored = drawn(
+            lot, index, (batch_size, positives), seed, epoch, replicas
+        )
         parts = [_example(examples, found, i, image_shape, grid, context)
                  for i in places]  # fmt: skip
         pictures, regions, grids, kinds, targets = map(np.stack, zip(*parts))
