@@ -1,8 +1,8 @@
 """Samples of RoIAlign by two matrix products, for maps that are not large.
 
 Samples lie on a grid, so that each side of a map is a product of its own. The longer
-side comes first, for then less is left between the two. Boxes come in parts, for which
-that stays in the caches of a CPU.
+side comes first, for then less is left between the two. Boxes come in parts, so that
+this stays in the caches of a CPU.
 """
 
 from keras import ops
